@@ -1,0 +1,54 @@
+# The two set-up commands are `make up` and `make test`; both install what they need.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+APT_TEST := chromium fonts-noto-core
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: up install test check bench soak browser lock clean
+
+up: $(VENV)/.runtime  ## install and start the whole platform with a demo fleet
+	@exec $(BIN)/iotsphere up $(ARGS)
+
+install: $(VENV)/.runtime  ## install only
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (set PYTHON=…)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: $(VENV)/bin/python requirements/runtime.lock pyproject.toml hatch_build.py $(shell git ls-files dashboard 2>/dev/null)
+	@echo "installing IoTSphere into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/runtime.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.lock
+	@echo "installing the test tools …"
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.lock
+	@touch $@
+
+test: $(VENV)/.dev browser check  ## everything that must hold before a change lands
+	$(BIN)/python -m pytest tests --ignore tests/bench
+
+check: $(VENV)/.dev  ## style, types, imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+browser:
+	@command -v chromium >/dev/null || { echo "installing Chromium for the browser tests (Debian packages: $(APT_TEST)) …"; \
+	  run=; [ "$$(id -u)" = 0 ] || run=sudo; \
+	  { $$run apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$run apt-get install -y -qq --no-install-recommends $(APT_TEST) >/dev/null; } \
+	  || { [ -z "$$REQUIRE_BROWSER" ] && echo "no Chromium: the browser tests will be skipped"; }; }
+
+bench: $(VENV)/.dev  ## figures, into build/bench.json; ONLY=ingest runs a part
+	$(BIN)/python -m tests.bench $(ONLY)
+
+lock:  ## renew the pinned dependencies (needs uv)
+	uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --python-version 3.11 --extra cloud --extra embedded pyproject.toml -o requirements/runtime.lock
+	uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --python-version 3.11 --extra cloud --extra embedded --extra dev pyproject.toml -o requirements/dev.lock
+
+clean:
+	rm -rf $(VENV) build dist dashboard/dist dashboard/node_modules

@@ -1,0 +1,1 @@
+"""Alert rules over stored readings: not built yet. Device types already declare their rules (iotsphere/devices/)."""

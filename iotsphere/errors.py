@@ -1,0 +1,123 @@
+"""The whole exception tree, split by who must act.
+
+IotsphereError
+├── CallerError            the caller of this API must change the request
+│   ├── InvalidInput       a field is wrong; names it
+│   ├── NotFound           no such thing, or none that the caller may see
+│   ├── Conflict           the state has changed, or the name is taken
+│   ├── PreconditionFailed If-Match did not hold
+│   ├── Unauthenticated    who are you
+│   ├── Forbidden          known, but not allowed
+│   └── TooManyRequests    slower
+├── DeviceError            the device sent what it may not or should not
+│   └── Refused            carries a machine-readable reason
+├── OperatorError          whoever runs the installation must act
+│   ├── PortTaken
+│   ├── HomeInUse
+│   └── Misconfigured
+└── TemporaryError         nobody must act: wait and try again
+    ├── StoreUnavailable
+    └── BrokerBusy
+"""
+
+
+class IotsphereError(Exception):
+    """Base of everything raised on purpose."""
+
+
+class CallerError(IotsphereError):
+    """The caller must change the request."""
+
+
+class InvalidInput(CallerError):
+    """A field of the request is wrong.
+
+    Args:
+        field: path of the field as the caller wrote it, such as ``desired.setpoint``.
+        reason: a sentence that says what would be right.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class NotFound(CallerError):
+    """There is no such thing, or none that the caller may see: the two are not told apart."""
+
+
+class Conflict(CallerError):
+    """The state has changed meanwhile, or the name is taken."""
+
+
+class PreconditionFailed(CallerError):
+    """The entity tag given in If-Match is not the current one."""
+
+
+class Unauthenticated(CallerError):
+    """No valid credentials."""
+
+
+class Forbidden(CallerError):
+    """The caller is known and may not do this."""
+
+
+class TooManyRequests(CallerError):
+    """The caller is over its rate."""
+
+
+class DeviceError(IotsphereError):
+    """A device sent what it may not or should not send."""
+
+
+class Refused(DeviceError):
+    """A connection or a message is refused.
+
+    Args:
+        category: one of ``tls``, ``client_id``, ``acl``, ``validation``, ``clock``, ``protocol``.
+        reason: a sentence for the device's maker.
+    """
+
+    def __init__(self, category: str, reason: str) -> None:
+        super().__init__(reason)
+        self.category = category
+        self.reason = reason
+
+
+class OperatorError(IotsphereError):
+    """Whoever runs the installation must act."""
+
+
+class PortTaken(OperatorError):
+    """A TCP port is in use.
+
+    Args:
+        port: the number.
+        setting: the environment variable that changes it.
+    """
+
+    def __init__(self, port: int, setting: str) -> None:
+        super().__init__(f"port {port} is taken by another program; set {setting} to another one (0 picks a free one)")
+        self.port = port
+        self.setting = setting
+
+
+class HomeInUse(OperatorError):
+    """Another `iotsphere up` runs on the same home."""
+
+
+class Misconfigured(OperatorError):
+    """A setting or a file of the installation is wrong."""
+
+
+class TemporaryError(IotsphereError):
+    """Wait and try again."""
+
+
+class StoreUnavailable(TemporaryError):
+    """PostgreSQL or Valkey does not answer now."""
+
+
+class BrokerBusy(TemporaryError):
+    """The broker takes no more messages now."""

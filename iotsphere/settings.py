@@ -1,0 +1,55 @@
+"""All settings, read from IOTSPHERE_… environment variables (nested ones with two underscores). Read only by `launcher`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """One installation.
+
+    Attributes:
+        home: where keys, databases, logs and generated passwords live.
+        public_host: names and addresses under which devices and browsers reach this machine, comma-separated. Empty: loopback only.
+        http_port: dashboard and REST; 0 picks a free one, as for every port.
+        mqtt_port: MQTT over mutual TLS.
+        edge_port: health and metrics of `edge`, loopback only.
+        dsn: PostgreSQL elsewhere; empty runs the embedded one.
+        telemetry_dsn: another database for the schema ``telemetry``; empty means the same.
+        redis_url: Redis or Valkey elsewhere; empty runs the embedded one.
+        retention_days: how long raw readings are kept.
+        node: name of this machine in presence rows.
+        demo_devices: size of the demonstration fleet.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="IOTSPHERE_", extra="ignore")
+
+    home: Path = Path(".iotsphere")
+    public_host: Annotated[tuple[str, ...], NoDecode] = ()
+    http_port: Port = 8080
+    mqtt_port: Port = 8883
+    edge_port: Port = 0
+    postgres_port: Port = 0
+    valkey_port: Port = 0
+    dsn: str = ""
+    telemetry_dsn: str = ""
+    redis_url: str = ""
+    retention_days: Annotated[int, Field(ge=1, le=36500)] = 30
+    node: str = "local"
+    demo_devices: Annotated[int, Field(ge=1, le=10_000)] = 10
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    pending_bytes: Annotated[int, Field(ge=1 << 20)] = 64 << 20
+
+    @field_validator("public_host", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def bind_host(self) -> str:
+        """The address that public listeners bind to: loopback unless a public host is set."""
+        return "0.0.0.0" if self.public_host else "127.0.0.1"

@@ -1,0 +1,141 @@
+"""Every MQTT topic of the wire contract: the only file that spells one.
+
+A device publishes below ``iot/v1/{device}/`` and subscribes to filters that can match only its own topics.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+PREFIX = "iot/v1"
+MAX_TOPIC_BYTES = 512
+MAX_DEPTH = 12
+_DEVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,63}\Z")
+_SHADOW_NAME = re.compile(r"[A-Za-z0-9:_-]{1,64}\Z")
+
+
+class Kind(Enum):
+    """What a published message is about; decides the lane it is committed in."""
+
+    TELEMETRY = "telemetry"
+    EVENT = "event"
+    STATUS = "status"
+    SHADOW_GET = "shadow/get"
+    SHADOW_UPDATE = "shadow/update"
+    SHADOW_DELETE = "shadow/delete"
+    COMMAND_RESPONSE = "command/response"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A publish topic taken apart.
+
+    Attributes:
+        device: the device id spelled in the topic.
+        kind: what the message is about.
+        name: the named shadow, or None for the classic one and for other kinds.
+        command_id: the command that a response answers, else None.
+    """
+
+    device: str
+    kind: Kind
+    name: str | None = None
+    command_id: str | None = None
+
+
+_SIMPLE = {kind.value: kind for kind in (Kind.TELEMETRY, Kind.EVENT, Kind.STATUS)}
+_SHADOW = {"get": Kind.SHADOW_GET, "update": Kind.SHADOW_UPDATE, "delete": Kind.SHADOW_DELETE}
+
+
+def is_device_id(text: str) -> bool:
+    """Whether the text may be a device id (and so a client id and a certificate's CN)."""
+    return _DEVICE_ID.match(text) is not None
+
+
+def parse(topic: str) -> Route | None:
+    """Take apart a topic that a device publishes to; None when no such topic exists."""
+    levels = topic.split("/")
+    if len(levels) < 4 or levels[0] != "iot" or levels[1] != "v1" or not is_device_id(levels[2]):
+        return None
+    return _parse_tail(levels[2], levels[3:])
+
+
+def _parse_tail(device: str, tail: list[str]) -> Route | None:
+    match tail:
+        case [simple] if simple in _SIMPLE:
+            return Route(device, _SIMPLE[simple])
+        case ["shadow", verb] if verb in _SHADOW:
+            return Route(device, _SHADOW[verb])
+        case ["shadow", "name", name, verb] if verb in _SHADOW and _SHADOW_NAME.match(name):
+            return Route(device, _SHADOW[verb], name=name)
+        case ["command", command_id, "response"] if command_id:
+            return Route(device, Kind.COMMAND_RESPONSE, command_id=command_id)
+    return None
+
+
+def telemetry(device: str) -> str:
+    """Where a device publishes readings."""
+    return f"{PREFIX}/{device}/telemetry"
+
+
+def event(device: str) -> str:
+    """Where a device publishes events."""
+    return f"{PREFIX}/{device}/event"
+
+
+def status(device: str) -> str:
+    """Where a device publishes its own status text."""
+    return f"{PREFIX}/{device}/status"
+
+
+def shadow(device: str, verb: str, name: str | None = None) -> str:
+    """A shadow request topic; verb is ``get``, ``update`` or ``delete``."""
+    return f"{PREFIX}/{device}/shadow/{verb}" if name is None else f"{PREFIX}/{device}/shadow/name/{name}/{verb}"
+
+
+def shadow_reply(device: str, verb: str, outcome: str, name: str | None = None) -> str:
+    """A shadow reply topic; outcome is ``accepted``, ``rejected``, ``delta`` or ``documents``."""
+    return f"{shadow(device, verb, name)}/{outcome}"
+
+
+def command_request(device: str, command_id: str) -> str:
+    """Where the platform sends a command."""
+    return f"{PREFIX}/{device}/command/{command_id}/request"
+
+
+def command_request_filter(device: str) -> str:
+    """What a device subscribes to for its commands."""
+    return command_request(device, "+")
+
+
+def command_response(device: str, command_id: str) -> str:
+    """Where a device answers a command."""
+    return f"{PREFIX}/{device}/command/{command_id}/response"
+
+
+def command_id_of_request(topic: str) -> str | None:
+    """The command id in a request topic, or None when it is another topic."""
+    levels = topic.split("/")
+    return levels[4] if len(levels) == 6 and levels[3] == "command" and levels[5] == "request" else None
+
+
+def is_filter(text: str) -> bool:
+    """Whether the text is a valid MQTT topic filter (MQTT 3.1.1, section 4.7)."""
+    levels = text.split("/")
+    if not text or "\0" in text or len(levels) > MAX_DEPTH:
+        return False
+    last = len(levels) - 1
+    return all(
+        level in ("+", "") or ("+" not in level and ((level == "#" and i == last) or "#" not in level))
+        for i, level in enumerate(levels)
+    )
+
+
+def is_topic_name(text: str) -> bool:
+    """Whether the text may be published to: not empty, no wildcard, no NUL."""
+    return bool(text) and not any(c in text for c in "+#\0") and text.count("/") < MAX_DEPTH
+
+
+def is_own_filter(device: str, text: str) -> bool:
+    """Whether a filter can match only topics of this device."""
+    return is_filter(text) and text.startswith(f"{PREFIX}/{device}/")
