@@ -14,7 +14,7 @@ class Settings(BaseSettings):
 
     Attributes:
         home: where keys, databases, logs and generated passwords live.
-        public_host: names and addresses under which devices and browsers reach this machine, comma-separated. Empty: loopback only.
+        public_host: names and addresses under which devices and browsers reach this machine (a,b). Empty: loopback only.
         http_port: dashboard and REST; 0 picks a free one, as for every port.
         mqtt_port: MQTT over mutual TLS.
         edge_port: health and metrics of `edge`, loopback only.
