@@ -1,0 +1,72 @@
+"""Fixtures for every tier. Helpers are in tests/support."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+import migrations
+from tests.support import servers
+from tests.support.pki import Pki
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server_room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("servers")
+
+
+@pytest.fixture(scope="session")
+def postgres_admin(server_room: Path) -> Iterator[str]:
+    with servers.postgres(server_room) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_admin: str) -> str:
+    servers.execute(postgres_admin, "drop database if exists migrated_template")
+    servers.execute(postgres_admin, "create database migrated_template")
+    migrations.upgrade(servers.with_database(postgres_admin, "migrated_template"))
+    return "migrated_template"
+
+
+@pytest.fixture
+def postgres_dsn(postgres_admin: str) -> Iterator[str]:
+    """An empty database."""
+    yield from _database(postgres_admin, "template1")
+
+
+@pytest.fixture
+def migrated_dsn(postgres_admin: str, migrated_template: str) -> Iterator[str]:
+    """A database with all tables."""
+    yield from _database(postgres_admin, migrated_template)
+
+
+def _database(admin: str, template: str) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    servers.execute(admin, f"create database {name} template {template} strategy file_copy")
+    yield servers.with_database(admin, name)
+    servers.execute(admin, f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="session")
+def valkey_server(server_room: Path) -> Iterator[str]:
+    with servers.valkey(server_room) as url:
+        yield url
+
+
+@pytest.fixture
+def valkey_url(valkey_server: str) -> str:
+    """An empty Valkey."""
+    with redis.Redis.from_url(valkey_server) as client:
+        client.flushall()
+    return valkey_server
+
+
+@pytest.fixture
+def pki(tmp_path: Path) -> Pki:
+    """A certificate authority of the test's own."""
+    return Pki.create(tmp_path)

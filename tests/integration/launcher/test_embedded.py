@@ -1,0 +1,45 @@
+"""The embedded servers: passwords only, restart after a kill, data kept."""
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+import pytest
+import redis
+
+import migrations
+from tests.support import servers
+
+pytestmark = pytest.mark.integration
+
+
+def test_postgres_asks_for_the_password(postgres_admin: str) -> None:
+    without = postgres_admin.replace(servers.PASSWORD, "wrong")
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        asyncio.run(asyncpg.connect(without))
+
+
+def test_valkey_asks_for_the_password(valkey_url: str) -> None:
+    with (
+        pytest.raises(redis.AuthenticationError),
+        redis.Redis.from_url(valkey_url.replace(f":{servers.PASSWORD}@", "")) as client,
+    ):
+        client.ping()
+
+
+def test_committed_rows_survive_a_kill_of_the_postmaster(tmp_path: Path) -> None:
+    server = servers.PostgresServer(tmp_path)
+    server.start()
+    try:
+        servers.execute(server.engine.admin_dsn, "create table kept as select 1 as n")
+        server.kill()
+        server.restart_after_kill()
+        servers.execute(server.engine.admin_dsn, "insert into kept values (2)")
+    finally:
+        server.stop()
+
+
+def test_an_empty_database_is_migrated_to_the_head(postgres_dsn: str) -> None:
+    migrations.upgrade(postgres_dsn)
+    assert asyncio.run(migrations.current(postgres_dsn)) == migrations.head()
+    migrations.upgrade(postgres_dsn)

@@ -1,0 +1,157 @@
+"""Real servers for tests: one PostgreSQL and one Valkey a session, started from the wheels unless an address is given."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+import redis
+
+from launcher.embedded.postgres import EmbeddedPostgres
+from launcher.embedded.valkey import EmbeddedValkey
+
+PASSWORD = "test-password"
+SMALL = {"shared_buffers": "'64MB'", "max_wal_size": "'512MB'", "max_connections": "60"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(ready: Callable[[], bool], what: str, timeout: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not come up in {timeout} s")
+        time.sleep(0.05)
+
+
+class Server:
+    """A child process that can be killed and started again."""
+
+    def __init__(self, command: list[str], log: Path, ready: Callable[[], bool]) -> None:
+        self._command, self._log, self._ready = command, log, ready
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, start_new_session=True)
+        try:
+            wait_until(lambda: self._alive() and self._ready(), self._command[-1])
+        except TimeoutError as error:
+            self.stop()
+            raise TimeoutError(f"{error}: {self._log.read_text()[-2000:]}") from error
+
+    def _alive(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise TimeoutError(f"{self._command[-1]} ended with {self.process.returncode}")
+        return True
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(2 if "postgres" in self._command[-3] else 15)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+class PostgresServer(Server):
+    """A PostgreSQL of the test's own."""
+
+    def __init__(self, directory: Path, port: int | None = None) -> None:
+        self.engine = EmbeddedPostgres(directory / "postgres", PASSWORD, port or free_port(), SMALL)
+        self.engine.prepare()
+        super().__init__(self.engine.command(), directory / "postgres.log", self._answers)
+
+    def _answers(self) -> bool:
+        return asyncio.run(_can_connect(self.engine.admin_dsn))
+
+    def restart_after_kill(self) -> None:
+        self.engine.wait_for_orphans()
+        self.start()
+
+
+class ValkeyServer(Server):
+    """A Valkey of the test's own."""
+
+    def __init__(self, directory: Path, port: int | None = None) -> None:
+        self.engine = EmbeddedValkey(directory / "valkey", PASSWORD, port or free_port())
+        self.engine.prepare()
+        self.url = self.engine.url
+        super().__init__(self.engine.command(), directory / "valkey.log", self._answers)
+
+    def _answers(self) -> bool:
+        try:
+            with redis.Redis.from_url(self.url) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+
+async def _can_connect(dsn: str) -> bool:
+    try:
+        connection = await asyncpg.connect(dsn, timeout=2)
+    except (OSError, asyncpg.PostgresError, TimeoutError):
+        return False
+    await connection.close()
+    return True
+
+
+@contextmanager
+def postgres(directory: Path) -> Iterator[str]:
+    """The DSN of a maintenance database."""
+    if given := os.environ.get("IOTSPHERE_TEST_POSTGRES_DSN"):
+        yield given
+        return
+    server = PostgresServer(directory)
+    server.start()
+    try:
+        yield server.engine.admin_dsn
+    finally:
+        server.stop()
+
+
+@contextmanager
+def valkey(directory: Path) -> Iterator[str]:
+    """The URL of a server."""
+    if given := os.environ.get("IOTSPHERE_TEST_VALKEY_URL"):
+        yield given
+        return
+    server = ValkeyServer(directory)
+    server.start()
+    try:
+        yield server.url
+    finally:
+        server.stop()
+
+
+def execute(dsn: str, statement: str) -> None:
+    """Run one statement."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(dsn)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+def with_database(dsn: str, name: str) -> str:
+    return dsn.rsplit("/", 1)[0] + "/" + name
