@@ -1,0 +1,133 @@
+"""Lanes: messages of one kind, committed together; and the acknowledgements that follow each commit in order."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from broker.api import Delivery, Ingest, Lane
+
+log = structlog.get_logger()
+
+
+class AckOwner(Protocol):
+    """The connection that waits for its acknowledgements."""
+
+    def group_done(self, group: "AckGroup") -> None:
+        """The group is committed: write what is in turn."""
+
+
+class AckGroup:
+    """Consecutive messages of one TCP read that go to one lane; acknowledged together.
+
+    Attributes:
+        acks: PUBACK and PUBREC packets in the order of the messages, joined.
+        count: messages; size: bytes of their payloads.
+    """
+
+    __slots__ = ("acks", "count", "deliveries", "done", "owner", "size")
+
+    def __init__(self, owner: AckOwner) -> None:
+        self.owner = owner
+        self.acks: list[bytes] = []
+        self.deliveries: list[Delivery] = []
+        self.count = 0
+        self.size = 0
+        self.done = False
+
+
+class LaneQueue:
+    """Messages of one lane on their way into the store. Bounded by the connections: see Limits; policy: sockets are not read.
+
+    Args:
+        lane: which one.
+        ingest: where batches go; returns when they are committed.
+        batch: messages a commit takes at most.
+        workers: commits under way at once; more than one only where the order between batches does not matter.
+        on_done: called with a group after its commit, for the global count.
+    """
+
+    def __init__(self, lane: Lane, ingest: Ingest, *, batch: int, workers: int, on_done: Callable[[AckGroup], None]) -> None:
+        self.lane = lane
+        self._ingest = ingest
+        self._batch = batch
+        self._workers = workers
+        self._on_done = on_done
+        self._groups: list[AckGroup] = []
+        self._arrived = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._busy = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self.batches = 0
+        self.messages = 0
+
+    def start(self) -> None:
+        """Begin to commit."""
+        self._tasks = [asyncio.create_task(self._run(), name=f"lane-{self.lane.value}-{n}") for n in range(self._workers)]
+
+    async def stop(self, timeout: float) -> None:
+        """Wait at most ``timeout`` seconds until everything is committed, then end. What is left was never acknowledged."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout)
+        except TimeoutError:
+            log.warning("stopped with messages that are not committed and not acknowledged", lane=self.lane.value)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def add(self, group: AckGroup) -> None:
+        """Queue a group."""
+        self._groups.append(group)
+        self._idle.clear()
+        self._arrived.set()
+
+    @property
+    def waiting(self) -> int:
+        """Groups that no commit has taken yet."""
+        return len(self._groups)
+
+    async def _run(self) -> None:
+        # Whatever has arrived is committed at once: while one commit is under way the next batch gathers by itself,
+        # so a batch is as large as the load makes it and a single message waits for nothing.
+        while True:
+            await self._arrived.wait()
+            groups = self._take()
+            if not groups:
+                continue
+            self._busy += 1
+            try:
+                await self._commit(groups)
+            finally:
+                self._busy -= 1
+                if not self._groups and not self._busy:
+                    self._idle.set()
+
+    def _take(self) -> list[AckGroup]:
+        taken, count = 0, 0
+        for group in self._groups:
+            if count >= self._batch:
+                break
+            taken, count = taken + 1, count + group.count
+        groups, self._groups = self._groups[:taken], self._groups[taken:]
+        if not self._groups:
+            self._arrived.clear()
+        return groups
+
+    async def _commit(self, groups: list[AckGroup]) -> None:
+        deliveries = [delivery for group in groups for delivery in group.deliveries]
+        while True:
+            try:
+                await self._ingest.commit(self.lane, deliveries)
+                break
+            except Exception:  # a defect of ours must neither acknowledge what is not committed nor stop the lane
+                log.exception("commit failed, will be tried again", lane=self.lane.value, messages=len(deliveries))
+                await asyncio.sleep(1)
+        self.batches += 1
+        self.messages += len(deliveries)
+        for group in groups:
+            group.done = True
+            group.deliveries = []
+            self._on_done(group)
+            group.owner.group_done(group)

@@ -1,0 +1,117 @@
+"""An embedded broker with a recording ingest and listener."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from broker.api import Delivery, Lane, Presence
+from broker.embedded.engine import EmbeddedBroker
+from broker.embedded.limits import Limits
+from iotsphere.registry import DeviceRecord
+from tests.support.pki import Pki
+
+
+@dataclass
+class MemoryRegistry:
+    devices: dict[str, DeviceRecord] = field(default_factory=dict)
+    revoked_serials: set[str] = field(default_factory=set)
+
+    def add(self, id: str, organization: str = "default", kind: str = "device", status: str = "active") -> None:
+        self.devices[id] = DeviceRecord(id, organization, "water_heater", kind, status)
+
+    def get(self, device: str) -> DeviceRecord | None:
+        return self.devices.get(device)
+
+    async def find(self, device: str) -> DeviceRecord | None:
+        return self.devices.get(device)
+
+    def revoked(self, serial: str) -> bool:
+        return serial in self.revoked_serials
+
+
+class Counter:
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self) -> int:
+        self._last += 1
+        return self._last
+
+
+class RecordingIngest:
+    """Commits at once, or when the gate of the lane is opened."""
+
+    def __init__(self) -> None:
+        self.committed: list[Delivery] = []
+        self.gates: dict[Lane, asyncio.Event] = defaultdict(_open_gate)
+
+    async def commit(self, lane: Lane, batch: Sequence[Delivery]) -> None:
+        await self.gates[lane].wait()
+        self.committed += batch
+
+
+def _open_gate() -> asyncio.Event:
+    gate = asyncio.Event()
+    gate.set()
+    return gate
+
+
+@dataclass
+class RecordingListener:
+    presence: list[Presence] = field(default_factory=list)
+    subscribed: list[str] = field(default_factory=list)
+    delivered: list[tuple[str, int, str]] = field(default_factory=list)
+    refused: list[tuple[str | None, str, str, str | None]] = field(default_factory=list)
+
+    def on_presence(self, presence: Presence) -> None:
+        self.presence.append(presence)
+
+    def on_subscribed(self, device: DeviceRecord, session: int, topic_filter: str) -> None:
+        self.subscribed.append(topic_filter)
+
+    def on_delivered(self, device: str, session: int, message: str) -> None:
+        self.delivered.append((device, session, message))
+
+    def on_refused(self, device: str | None, category: str, reason: str, topic: str | None, peer: str) -> None:
+        self.refused.append((device, category, reason, topic))
+
+
+@dataclass
+class TestBroker:
+    __test__ = False
+    broker: EmbeddedBroker
+    pki: Pki
+    registry: MemoryRegistry
+    ingest: RecordingIngest
+    listener: RecordingListener
+
+    @property
+    def port(self) -> int:
+        return self.broker.port
+
+    def device(self, id: str, **details: str) -> None:
+        self.registry.add(id, **details)
+        self.pki.issue(id, details.get("organization", "default"), details.get("kind", "device"))
+
+
+@asynccontextmanager
+async def running_broker(pki: Pki, limits: Limits | None = None) -> AsyncIterator[TestBroker]:
+    registry, ingest, listener = MemoryRegistry(), RecordingIngest(), RecordingListener()
+    broker = EmbeddedBroker("127.0.0.1", 0, pki.server(), registry, Counter(), limits)
+    await broker.start(ingest, listener)
+    try:
+        yield TestBroker(broker, pki, registry, ingest, listener)
+    finally:
+        for gate in ingest.gates.values():
+            gate.set()
+        await broker.stop()
+
+
+async def until(condition: object, timeout: float = 5.0) -> None:
+    """Wait until a callable is true."""
+    assert callable(condition)
+    async with asyncio.timeout(timeout):
+        while not condition():  # noqa: ASYNC110 - conditions of foreign objects have no event
+            await asyncio.sleep(0.005)
