@@ -123,6 +123,7 @@ class Connection(asyncio.Protocol):
         fresh = self.last_seen - self.connected_at < self.engine.limits.fresh_seconds
         group: AckGroup | None = None
         lane: LaneQueue | None = None
+        resolved: Resolved | str | None
         for first, start, end in frames:
             if first & 0xF0 != 0x30:
                 if group is not None and lane is not None:
@@ -140,7 +141,9 @@ class Connection(asyncio.Protocol):
             if qos and not (buffer[topic_end] or buffer[topic_end + 1]):
                 raise MalformedPacket("packet id 0")
             topic = buffer[start + 2 : topic_end]
-            resolved: Resolved | str = routes.get(topic) or self._resolve(topic)
+            resolved = routes.get(topic)
+            if resolved is None:
+                resolved = self._resolve(topic)
             if resolved.__class__ is str or end - body > MAX_PAYLOAD_BYTES:
                 if group is not None and lane is not None:
                     self._submit(group, lane)
