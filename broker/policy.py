@@ -6,6 +6,7 @@ from iotsphere.registry import DeviceRecord
 from iotsphere.topics import Route, is_filter, is_own_filter
 
 SERVICE_TYPE = ""
+NO_SUCH_TOPIC = "no such topic: see the wire contract"
 
 
 def identify(peer: PeerCertificate, client_id: str, record: DeviceRecord | None, revoked: bool, now: float) -> DeviceRecord:
@@ -39,10 +40,8 @@ def identify(peer: PeerCertificate, client_id: str, record: DeviceRecord | None,
     return record
 
 
-def may_publish(record: DeviceRecord, route: Route | None) -> str | None:
+def may_publish(record: DeviceRecord, route: Route) -> str | None:
     """None when allowed, else the reason. Only devices publish, and only below their own id."""
-    if route is None:
-        return "no such topic: see the wire contract"
     if record.kind == "service":
         return "a service does not publish"
     if route.device != record.id:

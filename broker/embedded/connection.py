@@ -210,8 +210,10 @@ class Connection(asyncio.Protocol):
             raise MalformedPacket("a PUBLISH to a topic with a wildcard, empty or too deep")
         route = parse(name)
         assert self.record is not None  # noqa: S101 - LIVE
-        reason = policy.may_publish(self.record, route)
-        found: Resolved | str = reason if reason or route is None else (name, route, self.engine.lanes[LANE_OF[route.kind]])
+        if route is None or (reason := policy.may_publish(self.record, route)):
+            found: Resolved | str = policy.NO_SUCH_TOPIC if route is None else str(reason)
+        else:
+            found = (name, route, self.engine.lanes[LANE_OF[route.kind]])
         if len(self._routes) >= self.engine.limits.topics_cached:
             self._routes.clear()
         if route is None or route.kind is not Kind.COMMAND_RESPONSE:  # each of those has a topic of its own
