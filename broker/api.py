@@ -5,10 +5,26 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, Protocol
 
-import msgspec
-
+from iotsphere.delivery import Delivery, Sender, SendResult, Sent
 from iotsphere.registry import DeviceRecord
-from iotsphere.topics import Kind, Route
+from iotsphere.topics import Kind
+
+__all__ = [
+    "LANE_OF",
+    "Broker",
+    "Caps",
+    "Delivery",
+    "DeliveryProof",
+    "Health",
+    "Ingest",
+    "Lane",
+    "Listener",
+    "Presence",
+    "Puback",
+    "Reason",
+    "SendResult",
+    "Sent",
+]
 
 Reason = Literal["connected", "clean", "network", "keep_alive", "taken_over", "kicked", "revoked", "shut_down", "protocol"]
 
@@ -59,30 +75,6 @@ LANE_OF: Mapping[Kind, Lane] = {
 }
 
 
-class Delivery(msgspec.Struct, frozen=True, gc=False):
-    """One PUBLISH that passed identity and ACL.
-
-    Attributes:
-        device: who sent it, from the certificate, never from the payload.
-        route: the topic taken apart.
-        topic: the topic as it was sent.
-        payload: the application message.
-        qos: as published, 0 to 2.
-        maybe_repeated: DUP is set or the session is younger than 5 s: it may have been committed before.
-        received_at: ms since the Unix epoch.
-        session: the session epoch it came in.
-    """
-
-    device: DeviceRecord
-    route: Route
-    topic: str
-    payload: bytes
-    qos: int
-    maybe_repeated: bool
-    received_at: int
-    session: int
-
-
 class Ingest(Protocol):
     """Where deliveries go."""
 
@@ -121,22 +113,6 @@ class Listener(Protocol):
         """A connection or a message was refused; device is what the peer claims to be."""
 
 
-class Sent(Enum):
-    """What became of send()."""
-
-    QUEUED = "queued"  # on its way; on_delivered follows for QoS 1 if the device acknowledges
-    OFFLINE = "offline"  # no session, or none that subscribes to the topic
-    REFUSED = "refused"  # the device's outgoing window and queue are full: try again later
-
-
-@dataclass(frozen=True, slots=True)
-class SendResult:
-    """Outcome of send(), and the session that it was queued in (0 when none)."""
-
-    sent: Sent
-    session: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class Health:
     """What `iotsphere status` and /metrics show of a broker."""
@@ -149,7 +125,7 @@ class Health:
     detail: str = ""
 
 
-class Broker(Protocol):
+class Broker(Sender, Protocol):
     """One MQTT engine."""
 
     @property
@@ -161,11 +137,6 @@ class Broker(Protocol):
 
     async def stop(self) -> None:
         """Close every session with reason ``shut_down`` after what is pending was committed, within a bound."""
-
-    async def send(
-        self, device: str, topic: str, payload: bytes, *, qos: int = 1, ttl: float | None = None, message: str = ""
-    ) -> SendResult:
-        """Send to a present device. ``ttl`` in seconds: not written after it; ``message`` comes back in on_delivered."""
 
     def connected(self) -> Mapping[str, int]:
         """Session epoch by device id, of every live session."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from broker import policy
 from broker.api import LANE_OF, Delivery, Reason, SendResult, Sent
 from broker.embedded import codec, framing
+from broker.embedded.flood import Flood
 from broker.embedded.framing import MalformedPacket
 from broker.embedded.lanes import AckGroup, LaneQueue
 from broker.embedded.outgoing import Outgoing, OutgoingQueue
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from broker.embedded.engine import EmbeddedBroker
 
 Resolved = tuple[str, Route, LaneQueue]
+FLUSH_SECONDS = 5.0
 
 
 class State(Enum):
@@ -51,12 +53,12 @@ class Connection(asyncio.Protocol):
         self.unacknowledged = 0
         self.pending_bytes = 0
         self._buffer = b""
-        self._paused = False
+        self.is_paused = False
         self._groups: deque[AckGroup] = deque()
         self._routes: dict[bytes, Resolved | str] = {}
         self._filters = Subscriptions()
         self._in_band_ids: set[int] = set()  # QoS 2 ids between PUBLISH and PUBREL
-        self._refusals: deque[float] = deque(maxlen=engine.limits.refusals)
+        self._refusals = Flood(engine.limits.refusals, engine.limits.refusal_seconds, engine.clock)
         self.outgoing = OutgoingQueue(engine.limits, self._write, self._write_buffer, engine.clock)
 
     # ── transport ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -198,7 +200,7 @@ class Connection(asyncio.Protocol):
             ready += groups.popleft().acks
         if ready:
             self._write(b"".join(ready))
-        if self._paused and self.state is State.LIVE:
+        if self.is_paused and self.state is State.LIVE:
             limits = self.engine.limits
             if self.unacknowledged * 2 <= limits.unacknowledged and self.pending_bytes * 2 <= limits.pending_bytes:
                 self.resume()
@@ -232,14 +234,8 @@ class Connection(asyncio.Protocol):
         if self._groups[0] is group:
             self._groups.popleft()
             self._write(b"".join(group.acks))
-        self._count_refusal()
-
-    def _count_refusal(self) -> None:
-        now = self.engine.clock()
-        refusals = self._refusals
-        if len(refusals) == refusals.maxlen and now - refusals[0] < self.engine.limits.refusal_seconds:
+        if self._refusals.hit():
             self.close("protocol")
-        refusals.append(now)
 
     def refuse(self, category: str, reason: str, topic: str | None) -> None:
         """Tell the platform what was refused."""
@@ -354,6 +350,8 @@ class Connection(asyncio.Protocol):
         self._buffer = b""
         if self.transport is not None:
             self.transport.close()
+            # close() first flushes, which a client that does not read would hold up for ever
+            self.engine.loop.call_later(FLUSH_SECONDS, self.transport.abort)
         self.engine.closed(self, reason, was_live)
 
     def _publish_will(self, will: codec.Will) -> None:
@@ -372,8 +370,8 @@ class Connection(asyncio.Protocol):
         self._submit(group, lane)
 
     def _pause(self) -> None:
-        if not self._paused and self.transport is not None and not self.transport.is_closing():
-            self._paused = True
+        if not self.is_paused and self.transport is not None and not self.transport.is_closing():
+            self.is_paused = True
             self.engine.paused += 1
             self.transport.pause_reading()
 
@@ -383,22 +381,17 @@ class Connection(asyncio.Protocol):
 
     def resume(self) -> None:
         """Read again."""
-        if self._paused:
-            self._paused = False
+        if self.is_paused:
+            self.is_paused = False
             self.engine.paused -= 1
             if self.transport is not None and not self.transport.is_closing():
                 self.transport.resume_reading()
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether the socket is not read at present."""
-        return self._paused
 
     def overdue(self, now: float) -> Reason | None:
         """Why the connection must end now, if it must. The keep-alive clock stands still while we do not read."""
         if self.state in (State.NEW, State.CHECKING):
             return "protocol" if now - self.accepted_at > self.engine.limits.connect_seconds else None
-        if self._paused:
+        if self.is_paused:
             self.last_seen = now
         if now - self.last_seen > self.keep_alive:
             return "keep_alive"
