@@ -1,10 +1,11 @@
 """The embedded broker: listeners, handshakes, sessions, presence, bounds."""
 
 import asyncio
+import socket
 import ssl
 import time
 from collections.abc import Coroutine, Mapping
-from typing import Protocol
+from typing import Protocol, cast
 
 import structlog
 
@@ -23,6 +24,8 @@ log = structlog.get_logger()
 SWEEP_SECONDS = 1.0
 DRAIN_SECONDS = 5.0
 WRITE_HIGH_WATER = 64 * 1024
+BACKLOG = 1024
+ACCEPT_PAUSE_SECONDS = 0.1
 
 
 class Epochs(Protocol):
@@ -73,7 +76,7 @@ class EmbeddedBroker:
         self._services: set[Connection] = set()
         self._handshakes = asyncio.Semaphore(self.limits.handshakes)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._listening: socket.socket | None = None
         self._relieved = False
 
     @property
@@ -94,14 +97,18 @@ class EmbeddedBroker:
             workers = self._telemetry_workers if lane is Lane.TELEMETRY else 1
             self.lanes[lane] = LaneQueue(lane, ingest, batch=self.limits.batch, workers=workers, on_done=self._committed)
             self.lanes[lane].start()
-        self._server = await self.loop.create_server(lambda: _Arrival(self), self._host, self._port, backlog=1024)
-        self._port = self._server.sockets[0].getsockname()[1]
+        self._listening = _listen(self._host, self._port)
+        self._port = self._listening.getsockname()[1]
+        self._accepting = self.loop.create_task(self._accept(self._listening), name="broker-accept")
         self._spawn(self._sweep(), "broker-sweep")
 
     async def stop(self) -> None:
         """Close every session with ``shut_down`` once what is pending is committed."""
-        if self._server is not None:
-            self._server.close()
+        if self._listening is not None:
+            self._accepting.cancel()
+            await asyncio.gather(self._accepting, return_exceptions=True)
+            self._listening.close()
+            self._listening = None
         for connection in list(self._connections):
             connection.pause()
         await asyncio.gather(*(lane.stop(DRAIN_SECONDS) for lane in self.lanes.values()))
@@ -119,41 +126,47 @@ class EmbeddedBroker:
 
     # ── arriving ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def arrived(self, transport: asyncio.Transport, arrival: asyncio.Protocol) -> None:
-        """A TCP connection was accepted: shake hands, in line."""
-        self._spawn(self._shake_hands(transport, arrival), "broker-handshake")
+    async def _accept(self, listening: socket.socket) -> None:
+        # Sockets are handed over with their TLS context: start_tls() on a transport that reads already would lose a ClientHello
+        # that is quick, and the handshake would never end.
+        while True:
+            try:
+                accepted, address = await self.loop.sock_accept(listening)
+            except OSError as error:  # out of descriptors: those who are in stay, the others wait in the backlog
+                log.warning("cannot accept connections", error=str(error))
+                await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
+                continue
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._spawn(self._shake_hands(accepted, f"{address[0]}:{address[1]}"), "broker-handshake")
 
-    async def _shake_hands(self, transport: asyncio.Transport, arrival: asyncio.Protocol) -> None:
-        peer = _peer_name(transport)
-        began = self.clock()
+    async def _shake_hands(self, accepted: socket.socket, peer: str) -> None:
+        arrival = _Arrival(self, peer, self.clock())
         try:
-            async with asyncio.timeout(self.limits.connect_seconds), self._handshakes:
-                secured = await self.loop.start_tls(
-                    transport, arrival, self._context, server_side=True, ssl_handshake_timeout=self.limits.connect_seconds
-                )
-            if secured is None:
-                return
-            der = secured.get_extra_info("ssl_object").getpeercert(binary_form=True)
+            async with asyncio.timeout(self.limits.connect_seconds):
+                async with self._handshakes:
+                    await self.loop.connect_accepted_socket(
+                        lambda: arrival, accepted, ssl=self._context, ssl_handshake_timeout=self.limits.connect_seconds
+                    )
+        except (OSError, TimeoutError) as error:
+            accepted.close()
+            if not isinstance(error, ConnectionError):
+                self.refused(None, "tls", _tls_reason(error), None, peer)
+
+    def arrived(self, transport: asyncio.Transport, peer: str, began: float) -> None:
+        """TLS is up: from here on the connection speaks for itself."""
+        try:
+            der = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
             certificate = peer_certificate(der)
         except Refused as refused:
             self.refused(None, refused.category, refused.reason, None, peer)
             transport.abort()
             return
-        except (OSError, TimeoutError) as error:
-            transport.abort()
-            if not isinstance(error, ConnectionError):
-                self.refused(None, "tls", _tls_reason(error), None, peer)
-            return
         connection = Connection(self, certificate, peer)
         connection.accepted_at = began
         self._connections.add(connection)
-        secured.set_write_buffer_limits(high=WRITE_HIGH_WATER)
-        secured.set_protocol(connection)
-        connection.connection_made(secured)
-        if secured.is_closing():
-            connection.close("network")
-        elif early := arrival.take():  # type: ignore[attr-defined]
-            connection.data_received(early)
+        transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
 
     def check(self, connection: Connection, connect: Connect) -> None:
         """Decide on a CONNECT, at once when the registry has the device in memory."""
@@ -279,31 +292,24 @@ class EmbeddedBroker:
 
     def health(self) -> Health:
         """A snapshot."""
-        return Health(self._server is not None, len(self._sessions), self.pending_messages, self.pending_bytes, self.paused)
+        return Health(self._listening is not None, len(self._sessions), self.pending_messages, self.pending_bytes, self.paused)
 
 
 class _Arrival(asyncio.Protocol):
-    """Holds a TCP connection until its TLS handshake is done; keeps what arrives behind it in the same read."""
+    """Waits for the end of the TLS handshake."""
 
-    def __init__(self, engine: EmbeddedBroker) -> None:
-        self._engine = engine
-        self._early = b""
+    def __init__(self, engine: EmbeddedBroker, peer: str, began: float) -> None:
+        self._engine, self._peer, self._began = engine, peer, began
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport) and not self._early:
-            self._engine.arrived(transport, self)
-
-    def data_received(self, data: bytes) -> None:
-        self._early += data
-
-    def take(self) -> bytes:
-        early, self._early = self._early, b""
-        return early
+        # uvloop's transport is no subclass of asyncio's
+        self._engine.arrived(cast("asyncio.Transport", transport), self._peer, self._began)
 
 
-def _peer_name(transport: asyncio.Transport) -> str:
-    address = transport.get_extra_info("peername")
-    return f"{address[0]}:{address[1]}" if address else "unknown"
+def _listen(host: str, port: int) -> socket.socket:
+    listening = socket.create_server((host, port), backlog=BACKLOG, family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setblocking(False)
+    return listening
 
 
 def _tls_reason(error: Exception) -> str:

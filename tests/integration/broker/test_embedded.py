@@ -5,6 +5,7 @@ import ssl
 import time
 
 import pytest
+import uvloop
 
 from broker.api import Lane, Sent
 from broker.embedded.codec import encode_publish
@@ -16,6 +17,13 @@ from tests.support.pki import Pki
 
 pytestmark = pytest.mark.integration
 CONNACK_OK = b"\x20\x02\x00\x00"
+
+
+@pytest.fixture(params=[asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy], ids=["asyncio", "uvloop"])
+def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
+    """`edge` runs on uvloop, whose transports differ in small ways."""
+    policy: asyncio.AbstractEventLoopPolicy = request.param()
+    return policy
 
 
 async def test_a_puback_follows_the_commit_and_never_precedes_it(pki: Pki) -> None:
@@ -107,7 +115,10 @@ async def test_a_revoked_certificate_is_refused_also_when_the_client_offers_its_
             _two_sessions, it.port, context, lambda: it.registry.revoked_serials.add(_serial(pki))
         )
         assert first == (False, CONNACK_OK)
-        assert second == (False, b"\x20\x02\x00\x05")
+        # No tickets, so TLS 1.3 resumes nothing. TLS 1.2 can by session id (under uvloop it does), which gains nothing: the
+        # serial is looked up at every CONNECT.
+        assert second[1] == b"\x20\x02\x00\x05"
+        assert version is ssl.TLSVersion.TLSv1_2 or not second[0]
 
 
 def _serial(pki: Pki) -> str:
