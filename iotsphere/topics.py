@@ -139,3 +139,14 @@ def is_topic_name(text: str) -> bool:
 def is_own_filter(device: str, text: str) -> bool:
     """Whether a filter can match only topics of this device."""
     return is_filter(text) and text.startswith(f"{PREFIX}/{device}/")
+
+
+def matches(text: str, topic: str) -> bool:
+    """Whether a topic filter matches a topic name; both are valid."""
+    pattern, levels = text.split("/"), topic.split("/")
+    for index, wanted in enumerate(pattern):
+        if wanted == "#":
+            return True
+        if index >= len(levels) or wanted not in ("+", levels[index]):
+            return False
+    return len(pattern) == len(levels)

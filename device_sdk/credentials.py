@@ -1,0 +1,55 @@
+"""Where a device connects to and with what: the file ID.json that `iotsphere device add` writes beside the keys."""
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from iotsphere.errors import Misconfigured
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Address and files of one device.
+
+    Attributes:
+        ca: the authority that the broker's certificate must come from.
+        certificate, key: the device's own, PEM.
+    """
+
+    id: str
+    host: str
+    port: int
+    ca: Path
+    certificate: Path
+    key: Path
+    device_type: str = ""
+
+    @classmethod
+    def load(cls, directory: Path | str, id: str) -> "Credentials":  # noqa: A002 - the field's name
+        """Read DIRECTORY/ID.json; paths in it may be relative to the directory.
+
+        Raises:
+            Misconfigured: the file is missing or no such JSON.
+        """
+        place = Path(directory)
+        file = place / f"{id}.json"
+        try:
+            # The hook makes the paths: relative ones are meant from the directory.
+            return msgspec.json.decode(file.read_bytes(), type=cls, dec_hook=lambda _, text: place / text)
+        except (OSError, msgspec.DecodeError) as error:
+            raise Misconfigured(f"{file}: {error}") from error
+
+    def tls(self) -> ssl.SSLContext:
+        """A context that trusts only that authority and shows the device's certificate.
+
+        Raises:
+            Misconfigured: a file is missing or no PEM.
+        """
+        try:
+            context = ssl.create_default_context(cafile=str(self.ca))
+            context.load_cert_chain(self.certificate, self.key)
+        except OSError as error:
+            raise Misconfigured(f"certificates of {self.id} ({self.ca}, {self.certificate}, {self.key}): {error}") from error
+        return context

@@ -1,0 +1,155 @@
+"""One connection of the paho client: from the TCP connect to its end, never reused.
+
+A client of its own for each connection keeps paho from sending again what our outbox will send again.
+"""
+
+import socket
+import ssl
+import threading
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from device_sdk.credentials import Credentials
+from device_sdk.outbox import Message
+from device_sdk.session import DeviceSession
+from iotsphere.errors import Refused
+
+CONNECT_S = 10.0
+GOODBYE_S = 2.0
+SUBACK_REFUSED = 0x80
+
+
+class Link:
+    """Moves messages between a session and a broker.
+
+    paho's callbacks run in its network thread under its locks, so they only note what happened and wake run(): whoever
+    held our lock while calling paho would wait for a callback that waits for our lock.
+
+    Args:
+        changed: guards the session; notified at every change.
+    """
+
+    def __init__(
+        self, credentials: Credentials, tls: ssl.SSLContext, keep_alive: int, session: DeviceSession, changed: threading.Condition
+    ) -> None:
+        self._credentials = credentials
+        self._session = session
+        self._changed = changed
+        self._keep_alive = keep_alive
+        self._in_flight: dict[int, Message] = {}
+        self._acknowledged: list[int] = []  # at most the window
+        self._answered = False
+        self._ended = False
+        self._error = ""
+        self._refusal: Refused | None = None
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, credentials.id, clean_session=True, reconnect_on_failure=False)
+        self._client.tls_set_context(tls)
+        self._client.connect_timeout = CONNECT_S
+        self._client.max_inflight_messages_set(0)  # the session keeps the window
+        self._client.on_socket_open = _no_delay
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_message = self._on_message
+        self._client.on_publish = self._on_publish
+        self._client.on_disconnect = self._on_disconnect
+
+    def run(self, closing: threading.Event) -> tuple[bool, str]:
+        """Connect and serve until the connection ends or closing is set.
+
+        Returns:
+            Whether a session was established, and why it ended.
+
+        Raises:
+            Refused: the broker said no, or is not trusted.
+        """
+        try:
+            self._client.connect(self._credentials.host, self._credentials.port, self._keep_alive)
+        except ssl.SSLCertVerificationError as error:
+            raise Refused("tls", f"the broker's certificate is not accepted: {error.verify_message}") from error
+        except OSError as error:
+            return False, f"{error}"
+        self._client.loop_start()
+        try:
+            self._serve(closing)
+        finally:
+            self._say_goodbye()
+        if self._refusal is not None:
+            raise self._refusal
+        return self._session.connected, self._error
+
+    def _serve(self, closing: threading.Event) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._ended or closing.is_set() or self._acknowledged or self._session.has_outgoing
+                )
+                self._settle()
+                if self._ended or closing.is_set():
+                    return
+                messages = [(m, self._session.payload(m)) for m in iter(self._session.take, None)]
+            for message, payload in messages:
+                self._in_flight[self._client.publish(message.topic, payload, qos=1).mid] = message
+
+    def _settle(self) -> None:
+        if not self._acknowledged:
+            return
+        for mid in self._acknowledged:
+            self._session.acknowledged(self._in_flight.pop(mid))
+        self._acknowledged.clear()
+        self._changed.notify_all()
+
+    def _say_goodbye(self) -> None:
+        self._client.disconnect()
+        with self._changed:
+            gone = self._changed.wait_for(lambda: self._ended, GOODBYE_S)
+        if not gone and (stuck := self._client.socket()) is not None:
+            stuck.close()  # the broker does not even read our DISCONNECT
+        self._client.loop_stop()
+
+    def _end(self, error: str) -> None:
+        with self._changed:
+            self._ended = True
+            self._error = self._error or error
+            self._changed.notify_all()
+
+    # ── paho's callbacks ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def _on_connect(self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        self._answered = True
+        if reason.is_failure:
+            self._refusal = Refused("protocol", f"the broker refused the connection: {reason}")
+            self._end(str(reason))
+        else:
+            client.subscribe([(topic, 1) for topic in self._session.subscriptions])
+
+    def _on_subscribe(self, client: mqtt.Client, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:
+        if any(reason.value >= SUBACK_REFUSED for reason in reasons):
+            self._refusal = Refused("acl", "the broker refused the subscriptions")
+            self._end("subscriptions refused")
+            return
+        with self._changed:
+            self._session.established()
+            self._changed.notify_all()
+
+    def _on_message(self, client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:
+        with self._changed:
+            self._session.received(message.topic, bytes(message.payload))
+            self._changed.notify_all()
+
+    def _on_publish(self, client: mqtt.Client, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
+        with self._changed:
+            self._acknowledged.append(mid)
+            self._changed.notify_all()
+
+    def _on_disconnect(self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        if self._answered:
+            self._end(f"the connection ended: {reason}")
+        else:
+            self._end("the broker ended the connection without an answer: it may not accept this certificate")
+
+
+def _no_delay(client: mqtt.Client, userdata: Any, sock: Any) -> None:
+    # Nagle's algorithm and delayed acknowledgements would add 40 ms to every answer.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,0 +1,158 @@
+"""The device's end of its shadow: which documents are news, what must still be reported. Pure."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+Document = dict[str, Any]
+
+
+class DeviceShadow:
+    """What the device knows of its shadow.
+
+    Reports are state, not messages: while one is on its way later ones are merged into the next, and after a reconnect
+    whatever the platform does not have is reported again. So they need no queue and cannot overflow one.
+
+    Attributes:
+        version: of the newest document seen; 0 for none.
+        desired: the desired section of that document.
+        reported: everything reported since the start.
+    """
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.desired: Document = {}
+        self.reported: Document = {}
+        self._synchronised = False
+        self._seen: tuple[int, Document] | None = None
+        self._pending: Document = {}
+        self._in_flight: Document | None = None
+
+    def disconnected(self) -> None:
+        """A report on its way may not have arrived: it is due again. Versions are compared anew after the next get()."""
+        self._synchronised = False
+        self._seen = None
+        if self._in_flight is not None:
+            self._pending, self._in_flight = overlay(self._in_flight, self._pending), None
+
+    def got(self, document: Document) -> Document | None:
+        """The answer to our shadow/get. The first one of a connection is the truth, whatever its version is.
+
+        Returns:
+            The delta to act upon, or None.
+        """
+        if self._synchronised and document["version"] < self.version:
+            return None
+        state = document.get("state") or {}
+        self._take(document["version"], state.get("desired"))
+        self._synchronised = True
+        self._pending = overlay(difference(self.reported, state.get("reported") or {}), self._pending)
+        return self._news(document["version"], state.get("delta") or {})
+
+    def unread(self, *, absent: bool) -> None:
+        """Our shadow/get was refused: there is none, or it cannot be read now. Either way everything is reported."""
+        if absent:
+            self._take(0, None)
+        self._synchronised = True
+        self._pending = overlay(self.reported, self._pending)
+
+    def delta(self, document: Document) -> Document | None:
+        """A delta came. Equal versions count: the delta of an update has the version of its other messages.
+
+        Returns:
+            The delta to act upon, or None for an old or a repeated one.
+        """
+        if document["version"] < self.version:
+            return None
+        state = document.get("state") or {}
+        self._take(document["version"], merge(self.desired, state))
+        return self._news(document["version"], state)
+
+    def documents(self, document: Document) -> None:
+        """The whole document after a change: the only message that shows that a wish was withdrawn."""
+        current = document["current"]
+        if current["version"] >= self.version:
+            self._take(current["version"], (current.get("state") or {}).get("desired"))
+
+    def accepted(self, document: Document) -> None:
+        """Our own update was accepted."""
+        self.version = max(self.version, document["version"])
+
+    def report(self, properties: Mapping[str, Any]) -> None:
+        """Note what is to be reported; None deletes a property.
+
+        What was reported before is left out: a device that answers a wish with the same refusal each time would
+        otherwise make a new version, and so a new delta, for ever.
+        """
+        self._pending = overlay(self._pending, difference(properties, self.reported))
+        self.reported = merge(self.reported, properties)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the platform has everything that was reported."""
+        return self._in_flight is None and not self._pending
+
+    @property
+    def report_on_its_way(self) -> bool:
+        """Whether a report waits for its PUBACK."""
+        return self._in_flight is not None
+
+    @property
+    def report_due(self) -> bool:
+        """Whether take_report() has something: one report at a time, and none before the shadow was read."""
+        return self._synchronised and self._in_flight is None and bool(self._pending)
+
+    def take_report(self) -> Document:
+        """What to send; it is on its way until report_acknowledged()."""
+        self._in_flight, self._pending = self._pending, {}
+        return self._in_flight
+
+    def report_acknowledged(self) -> None:
+        """The platform has it."""
+        self._in_flight = None
+
+    def _take(self, version: int, desired: Document | None) -> None:
+        self.version, self.desired = version, desired or {}
+
+    def _news(self, version: int, delta: Document) -> Document | None:
+        # A get and a delta may tell the same at once: act once.
+        if not delta or self._seen == (version, delta):
+            return None
+        self._seen = (version, delta)
+        return deepcopy(delta)
+
+
+def merge(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Document:
+    """A document with a merge patch applied (RFC 7396): None deletes."""
+    merged = dict(document)
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping):
+            old = merged.get(key)
+            merged[key] = merge(old if isinstance(old, Mapping) else {}, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def overlay(first: Mapping[str, Any], second: Mapping[str, Any]) -> Document:
+    """Two merge patches as one: the second wins, and its None values stay."""
+    merged = dict(first)
+    for key, value in second.items():
+        old = merged.get(key)
+        merged[key] = overlay(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Document:
+    """A patch that brings every key of ``wanted`` into ``found``."""
+    patch: Document = {}
+    for key, value in wanted.items():
+        other = found.get(key)
+        if isinstance(value, Mapping) and isinstance(other, Mapping):
+            if inner := difference(value, other):
+                patch[key] = inner
+        elif value != other:
+            patch[key] = value
+    return patch
