@@ -101,7 +101,25 @@ TOPIC_OF: dict[type, str] = {
 }
 
 _decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
-encode = msgspec.msgpack.Encoder().encode
+_encoder = msgspec.msgpack.Encoder()
+
+
+def encode(event: Event) -> bytes:
+    """Encode one event. An integer beyond 64 bits, for which msgpack has no form, becomes a float; PostgreSQL has it exactly."""
+    try:
+        return _encoder.encode(event)
+    except OverflowError:
+        return _encoder.encode(_in_64_bits(msgspec.to_builtins(event)))
+
+
+def _in_64_bits(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _in_64_bits(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_in_64_bits(inner) for inner in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return float(value) if abs(value) < 10**308 else str(value)
+    return value
 
 
 def decode(data: bytes) -> Event:

@@ -27,6 +27,11 @@ def head() -> str:
     return found
 
 
+def known() -> frozenset[str]:
+    """Every revision that this version of the software knows."""
+    return frozenset(script.revision for script in ScriptDirectory(str(HERE)).walk_revisions())
+
+
 async def current(dsn: str) -> str | None:
     """The revision of a database; None for an empty one."""
     engine = create_async_engine(driver_url(dsn))

@@ -32,7 +32,11 @@ class Epochs(Protocol):
     """Session epochs: integers that grow, also across restarts and processes."""
 
     def next(self) -> int:
-        """The next one."""
+        """The next one.
+
+        Raises:
+            StoreUnavailable: there is none now; the client is told to come again.
+        """
 
 
 class EmbeddedBroker:
@@ -192,8 +196,12 @@ class EmbeddedBroker:
             accepted = policy.identify(
                 certificate, connect.client_id, record, self.registry.revoked(certificate.serial), time.time()
             )
+            session = self._epochs.next()
         except Refused as refused:
             connection.reject(refused)
+            return
+        except StoreUnavailable:
+            connection.unavailable()
             return
         if previous := self._sessions.get(accepted.id):
             previous.close("taken_over")
@@ -201,7 +209,6 @@ class EmbeddedBroker:
         self._sessions[accepted.id] = connection
         if accepted.kind == "service":
             self._services.add(connection)
-        session = self._epochs.next()
         self._announce(accepted, session, True, "connected")
         connection.accept(connect, accepted, session)
 

@@ -84,6 +84,7 @@ create table registry.sessions (
     node text not null,
     primary key (device_id, session)
 );
+create index sessions_end on registry.sessions (disconnected_at);  -- those that are open, after a crash; those that are old
 create sequence registry.session_epoch;
 create table registry.subscriptions (
     device_id text not null references registry.devices,
@@ -130,7 +131,7 @@ create table ops.commands (
     device_id text not null references registry.devices,
     organization_id text not null references registry.organizations,
     name text not null,
-    params jsonb not null default '{}',
+    params json not null default '{}',  -- json, not jsonb: a device may send text with NUL in it
     status text not null check (status in
         ('queued', 'sent', 'delivered', 'in_progress', 'succeeded', 'failed', 'rejected', 'expired', 'cancelled', 'timed_out')),
     actor text not null,
@@ -138,9 +139,10 @@ create table ops.commands (
     created_at timestamptz not null default now(),
     expires_at timestamptz not null,
     changed_at timestamptz not null default now(),
-    sent_session bigint,  -- the session it was sent in: it is sent again in another one
-    reason jsonb,
-    result jsonb,
+    sent_session bigint,  -- the session it is sent in: it is sent again in another one
+    transitions integer not null default 1,  -- rows in command_transitions: the next one gets its number under this row's lock
+    reason json,
+    result json,
     unique (organization_id, idempotency_key)
 );
 create index commands_open on ops.commands (device_id, created_at)
@@ -148,11 +150,11 @@ create index commands_open on ops.commands (device_id, created_at)
 create index commands_device on ops.commands (device_id, created_at desc);  -- the device page
 create table ops.command_transitions (
     command_id text not null references ops.commands on delete cascade,
-    n smallint not null,
+    n integer not null,
     status text not null,
     at timestamptz not null default now(),
     actor text not null,
-    reason jsonb,
+    reason json,
     primary key (command_id, n)
 );
 create table ops.events (
@@ -217,7 +219,7 @@ create table telemetry.telemetry (
     measurement text not null,
     value double precision,
     metadata jsonb,
-    primary key (device_id, timestamp, measurement)
+    primary key (device_id, timestamp, measurement) include (value)  -- a history is read from the index alone
 ) partition by range (timestamp);
 create table telemetry.boots (
     device_id text not null,

@@ -45,6 +45,23 @@ def test_only_filters_below_the_own_id_are_own(topic_filter: str, own: bool) -> 
     assert topics.is_own_filter("d", topic_filter) is own
 
 
+@pytest.mark.parametrize(
+    ("topic_filter", "topic", "does"),
+    [
+        ("iot/v1/d/telemetry", "iot/v1/d/telemetry", True),
+        ("iot/v1/+/telemetry", "iot/v1/d/telemetry", True),
+        ("iot/v1/d/#", "iot/v1/d/shadow/update/delta", True),
+        ("iot/v1/d/#", "iot/v1/d", True),
+        ("#", "iot/v1/d", True),
+        ("iot/v1/d/+", "iot/v1/d/shadow/update", False),
+        ("iot/v1/d/shadow/+/delta", "iot/v1/d/shadow/update", False),
+        ("iot/v1/d", "iot/v1/d/telemetry", False),
+    ],
+)
+def test_filters_match_topics(topic_filter: str, topic: str, does: bool) -> None:
+    assert topics.matches(topic_filter, topic) is does
+
+
 def test_a_command_id_is_read_from_its_request_topic() -> None:
     assert topics.command_id_of_request(topics.command_request("d", "c1")) == "c1"
     assert topics.command_id_of_request(topics.telemetry("d")) is None

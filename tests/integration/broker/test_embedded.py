@@ -11,6 +11,7 @@ from broker.api import Lane, Sent
 from broker.embedded.codec import encode_publish
 from broker.embedded.limits import Limits
 from iotsphere import topics
+from iotsphere.errors import StoreUnavailable
 from tests.support.brokers import running_broker, until
 from tests.support.mqtt_raw import RawClient, connect, packet, subscribe
 from tests.support.pki import Pki
@@ -338,3 +339,19 @@ async def test_a_service_sees_its_own_organization_only(pki: Pki) -> None:
         with pytest.raises(TimeoutError):
             await watcher.packet(0.2)
         await watcher.close()
+
+
+async def test_without_a_session_number_the_client_is_told_to_come_again(pki: Pki) -> None:
+    async with running_broker(pki) as it:
+        it.device("d")
+        it.broker._epochs = _NoNumbers()
+        client = await RawClient.open(it.port, pki.client("d"))
+        client.write(connect("d"))
+        assert await client.packet() == b"\x20\x02\x00\x03"
+        assert it.broker.connected() == {}
+        await client.close()
+
+
+class _NoNumbers:
+    def next(self) -> int:
+        raise StoreUnavailable("no session numbers are left")

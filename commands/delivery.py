@@ -1,0 +1,259 @@
+"""Commands on their way to the devices, and the answers on their way back.
+
+A command is claimed for the session that its device has now, sent, and awaited; the device's next one goes out when it is final.
+One that is claimed for a session that has ended is claimed again for the next: at least once; the device tells repeats by the id.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import asyncpg
+import msgspec
+
+from commands.command_table import Advanced, Claimed, CommandTable, Step
+from commands.lifecycle import FINAL, at_expiry
+from commands.metrics import CommandMetrics
+from commands.news import CommandNews
+from iotsphere import topics
+from iotsphere.bus import EventBus
+from iotsphere.delivery import Delivery, Sender, Sent
+from iotsphere.infra.postgres import Patience, wait_out
+from iotsphere.infra.worker import Worker
+from iotsphere.messages import CommandRequest, CommandResponse
+from iotsphere.registry import DeviceRecord
+from iotsphere.signals import Signals
+
+Refuse = Callable[[str, str, str, str], None]
+"""(device, category, reason, topic): records a refusal; returns at once."""
+SWEEP_S = 1.0
+NOTE_AFTER_S = 0.02  # an answer that comes within it is noted together with the sending: one statement less
+MESSAGE = "command:"
+MAX_DEPTH = 32
+
+_decoder = msgspec.json.Decoder(CommandResponse)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What happened to a command and is not noted yet."""
+
+    device: str
+    sent_at: datetime | None = None
+    delivered_at: datetime | None = None
+
+
+class CommandDelivery:
+    """Sends what is due to devices that listen, commits their answers, ends what has run out of time.
+
+    Args:
+        refuse: records answers that fit no command.
+        clock: seconds since the Unix epoch.
+    """
+
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        sender: Sender,
+        signals: Signals,
+        bus: EventBus,
+        refuse: Refuse,
+        metrics: CommandMetrics | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._table = CommandTable(pool)
+        self._sender, self._refuse, self._clock = sender, refuse, clock
+        self._metrics = metrics or CommandMetrics()
+        self._news = CommandNews(bus, signals, self._metrics)
+        self._listening: dict[str, int] = {}  # device → session in which it subscribes to its commands; one entry per device
+        self._woken: Worker[str, None] = Worker("command-delivery", self._deliver)
+        self._marks: Worker[str, Mark] = Worker("command-marks", self._note, pause_s=NOTE_AFTER_S)
+        self._sweeper: asyncio.Task[None] | None = None
+        self._patience = Patience("commands")
+
+    def start(self) -> None:
+        """Begin."""
+        self._news.start()
+        self._woken.start()
+        self._marks.start()
+        self._sweeper = asyncio.create_task(self._sweep_forever(), name="command-sweep")
+
+    async def stop(self) -> None:
+        """Note and tell what has happened, within a bound, then end."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+        await self._woken.stop()
+        await self._marks.stop()
+        await self._news.stop()
+
+    # ── to the devices ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def wake(self, device: str) -> None:
+        """Something of this device may be due."""
+        if device in self._listening:
+            self._woken.put(device, None)
+
+    def on_subscribed(self, device: DeviceRecord, session: int, topic_filter: str) -> None:
+        """A device that listens to its commands from now on gets what waits for it."""
+        if device.kind != "service" and topics.matches(topic_filter, topics.command_request(device.id, "any")):
+            self._listening[device.id] = session
+            self.wake(device.id)
+
+    def on_delivered(self, device: str, session: int, message: str) -> None:
+        """The device's PUBACK came."""
+        if message.startswith(MESSAGE):
+            self._mark(message.removeprefix(MESSAGE), Mark(device, delivered_at=self._now()))
+
+    async def _deliver(self, devices: Mapping[str, None]) -> None:
+        sessions = {device: self._listening[device] for device in devices if device in self._listening}
+        if not sessions:
+            return
+        claimed = await wait_out(self._patience, lambda: self._table.claim(sessions, self._now()))
+        corrections = [wrong for command in claimed if (wrong := await self._send(command)) is not None]
+        if corrections:
+            await wait_out(self._patience, lambda: self._table.reclaim(corrections))
+
+    async def _send(self, command: Claimed) -> tuple[str, int, int | None] | None:
+        """Send; returns how the claim must be corrected, None when it is right."""
+        ttl = command.expires_at.timestamp() - self._clock()
+        topic = topics.command_request(command.device, command.id)
+        result = await self._sender.send(command.device, topic, _request(command), ttl=ttl, message=MESSAGE + command.id)
+        if result.sent is Sent.QUEUED:
+            self._metrics.queued.inc()
+            self._mark(command.id, Mark(command.device, sent_at=self._now()))
+            return None if result.session == command.session else (command.id, command.session, result.session)
+        if result.sent is Sent.REFUSED:
+            self._metrics.refused.inc()  # the sweep tries again
+        else:
+            self._metrics.offline.inc()
+            if self._listening.get(command.device) == command.session:
+                del self._listening[command.device]
+        return command.id, command.session, None
+
+    def _mark(self, command_id: str, mark: Mark) -> None:
+        known = self._marks.peek(command_id) or mark
+        sent_at, delivered_at = mark.sent_at or known.sent_at, mark.delivered_at or known.delivered_at
+        self._marks.put(command_id, Mark(mark.device, sent_at, delivered_at))
+
+    async def _note(self, marks: Mapping[str, Mark]) -> None:
+        steps = [Step(id=key, device=m.device, sent_at=m.sent_at, delivered_at=m.delivered_at) for key, m in marks.items()]
+        advanced = await wait_out(self._patience, lambda: self._table.advance(steps, durable=False))
+        self._news.put(a for a in advanced if a.changed)
+
+    # ── from the devices ───────────────────────────────────────────────────────────────────────────────────────────
+
+    async def commit(self, batch: Sequence[Delivery]) -> None:
+        """Returns when every answer is committed or its refusal recorded. Waits out an absent store; never raises for it."""
+        answers = [(delivery, step) for delivery in batch if (step := self._answer(delivery)) is not None]
+        for part in _one_per_command(answers):
+            steps = [self._with_mark(step) for _, step in part]
+            advanced = await wait_out(self._patience, partial(self._table.advance, steps))
+            for (delivery, _), outcome in zip(part, advanced, strict=True):
+                self._judge(delivery, outcome)
+            self._ended(a for a in advanced if a.status == a.step.target)
+
+    def _answer(self, delivery: Delivery) -> Step | None:
+        try:
+            response = _decoder.decode(delivery.payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._refuse_answer(delivery, f"command response: {error}")
+            return None
+        if not _is_shallow(response.result):
+            self._refuse_answer(delivery, f"command response: result is nested more than {MAX_DEPTH} levels deep")
+            return None
+        reason = None if response.reason is None else {"code": response.reason.code, "text": response.reason.text}
+        return Step(
+            id=delivery.route.command_id or "",
+            device=delivery.device.id,
+            target=response.status,
+            at=self._now(),
+            actor="device",
+            reason=reason,
+            result=response.result,
+        )
+
+    def _with_mark(self, step: Step) -> Step:
+        mark = self._marks.take(step.id)
+        return step if mark is None else replace(step, sent_at=mark.sent_at, delivered_at=mark.delivered_at)
+
+    def _judge(self, delivery: Delivery, outcome: Advanced) -> None:
+        if outcome.before is None:
+            self._refuse_answer(delivery, f"there is no command {outcome.step.id[:64]} of this device")
+        elif outcome.status != outcome.step.target:  # the same answer once more is no mistake
+            self._refuse_answer(
+                delivery, f"command {outcome.step.id} is {outcome.before} and cannot become {outcome.step.target}"
+            )
+        elif outcome.changed and outcome.status in FINAL:
+            self._metrics.seconds.observe(max(0.0, self._clock() - outcome.created_at.timestamp()))
+
+    def _refuse_answer(self, delivery: Delivery, reason: str) -> None:
+        self._metrics.answers_refused.inc()
+        self._refuse(delivery.device.id, "validation", reason, delivery.topic)
+
+    # ── time ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def sweep(self) -> None:
+        """End what has run out of time, and find what a lost wake or a full window left. Waits out an absent store."""
+        while overdue := await wait_out(self._patience, lambda: self._table.overdue(self._now())):
+            now = self._now()
+            steps = [self._with_mark(_at_its_end(*row, now)) for row in overdue]
+            advanced = await wait_out(self._patience, partial(self._table.advance, steps))
+            self._ended(a for a in advanced if a.changed)
+        late = self._now() - timedelta(seconds=SWEEP_S / 2)  # what has just been made is on its way by a wake
+        for device in await wait_out(self._patience, lambda: self._table.waiting(late)):
+            self.wake(device)
+
+    async def _sweep_forever(self) -> None:
+        while True:
+            await self.sweep()
+            await asyncio.sleep(SWEEP_S)
+
+    def _ended(self, outcomes: Iterator[Advanced]) -> None:
+        for outcome in outcomes:
+            self._news.put([outcome])
+            if outcome.status in FINAL:
+                self._metrics.finished.labels(outcome.status).inc()
+                self.wake(outcome.step.device)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
+
+
+def _is_shallow(value: object, levels: int = MAX_DEPTH) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return inner is None or (levels > 0 and all(_is_shallow(item, levels - 1) for item in inner))
+
+
+def _at_its_end(command_id: str, device: str, status: str, claimed: bool, now: datetime) -> Step:
+    target = at_expiry(status, claimed)
+    text = "the device did not listen in time" if target == "expired" else "the device did not answer in time"
+    return Step(id=command_id, device=device, target=target, at=now, reason={"code": target, "text": text})
+
+
+def _request(command: Claimed) -> bytes:
+    return msgspec.json.encode(
+        CommandRequest(
+            id=command.id,
+            name=command.name,
+            params=command.params,
+            issued_at=int(command.created_at.timestamp() * 1000),
+            expires_at=int(command.expires_at.timestamp() * 1000),
+        )
+    )
+
+
+def _one_per_command(answers: Sequence[tuple[Delivery, Step]]) -> Iterator[list[tuple[Delivery, Step]]]:
+    """Parts in which each command occurs once, in the order of its answers."""
+    parts: list[list[tuple[Delivery, Step]]] = []
+    seen: dict[str, int] = {}
+    for answer in answers:
+        turn = seen.get(answer[1].id, 0)
+        seen[answer[1].id] = turn + 1
+        if turn == len(parts):
+            parts.append([])
+        parts[turn].append(answer)
+    yield from parts

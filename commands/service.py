@@ -1,0 +1,234 @@
+"""Commands for the API: make, look at, wait for, take back."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from commands.command_table import MAX_OPEN, CommandTable, Step
+from commands.lifecycle import CANCELLED, QUEUED
+from commands.news import changed
+from commands.view import CommandView, Transition
+from iotsphere.bus import EventBus
+from iotsphere.devices._spec import Command, DeviceType
+from iotsphere.errors import Conflict, InvalidInput, NotFound, TooManyRequests
+from iotsphere.events import CommandChanged
+from iotsphere.infra.postgres import unavailable_as_ours
+from iotsphere.signals import CLOUD_DONE, EDGE_WAKE, Signals
+
+MAX_TIMEOUT_S = 7 * 24 * 3600.0
+MAX_PARAMS_BYTES = 32 * 1024
+LOOK_EVERY_S = 1.0
+
+
+class CommandService:
+    """Whoever calls has checked that the device may be seen.
+
+    Args:
+        signals: not started yet; one handler is added.
+        types: which commands there are.
+        clock: seconds since the Unix epoch.
+    """
+
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        signals: Signals,
+        bus: EventBus,
+        types: Mapping[str, DeviceType],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._table = CommandTable(pool)
+        self._signals, self._bus, self._types, self._clock = signals, bus, types, clock
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        signals.on(CLOUD_DONE, self._done)
+
+    async def create(
+        self,
+        device: str,
+        device_type: str,
+        organization: str,
+        name: str,
+        params: Mapping[str, Any],
+        *,
+        actor: str,
+        timeout_s: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> CommandView:
+        """Queue a command; it is committed when this returns.
+
+        Args:
+            timeout_s: after so many seconds the device must not act on it any more; None: as its type says.
+            idempotency_key: the same key with the same device, name and parameters is the same command.
+
+        Raises:
+            InvalidInput: no such command, or wrong parameters.
+            NotFound: no such device.
+            Conflict: the key belongs to another command.
+            TooManyRequests: MAX_OPEN commands of the device are not final.
+            StoreUnavailable: PostgreSQL is away; whether the command was made is not known.
+        """
+        command, checked = self._check(device_type, name, params)
+        now = self._now()
+        view = CommandView(
+            id=_new_id(now),
+            device=device,
+            organization=organization,
+            name=name,
+            params=checked,
+            status=QUEUED,
+            actor=actor,
+            created_at=now,
+            expires_at=now + timedelta(seconds=_timeout(command, timeout_s)),
+            changed_at=now,
+            transitions=(Transition(QUEUED, now, actor),),
+        )
+        async with unavailable_as_ours():
+            simulated = await self._add(view, idempotency_key)
+            if simulated is None:
+                return await self._first(view, idempotency_key)
+        await self._signals.send(EDGE_WAKE, device)
+        await self._bus.publish(_queued(view, simulated))
+        return replace(view, simulated=simulated)
+
+    async def get(self, command_id: str) -> CommandView | None:
+        """A command, None when there is none.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away.
+        """
+        async with unavailable_as_ours():
+            return await self._table.get(command_id)
+
+    async def list(self, device: str, limit: int = 50) -> list[CommandView]:
+        """The newest commands of a device, newest first.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away.
+        """
+        async with unavailable_as_ours():
+            return await self._table.of_device(device, limit)
+
+    async def wait(self, command_id: str, seconds: float) -> CommandView:
+        """The command as soon as it is final, or as it is after so many seconds.
+
+        Raises:
+            NotFound: there is none.
+            StoreUnavailable: PostgreSQL is away.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        with self._listen(command_id) as done:  # before the first look, so that nothing happens in between
+            while True:
+                done.clear()
+                view = await self._existing(command_id)
+                left = deadline - loop.time()
+                if view.final or left <= 0:
+                    return view
+                await _or_timeout(done, min(left, LOOK_EVERY_S))  # a signal may be lost: look now and then
+
+    async def cancel(self, command_id: str, actor: str) -> CommandView:
+        """Take a command back. A device that has it already may still carry it out.
+
+        Raises:
+            NotFound: there is none.
+            Conflict: it is final.
+            StoreUnavailable: PostgreSQL is away.
+        """
+        view = await self._existing(command_id)
+        step = Step(id=command_id, device=view.device, target=CANCELLED, at=self._now(), actor=actor)
+        async with unavailable_as_ours():
+            [advanced] = await self._table.advance([step])
+        if not advanced.changed:
+            raise Conflict(f"the command is {advanced.status} already")
+        await self._signals.send(CLOUD_DONE, command_id)
+        await self._signals.send(EDGE_WAKE, view.device)
+        await self._bus.publish(changed(advanced))
+        return await self._existing(command_id)
+
+    def _check(self, device_type: str, name: str, params: Mapping[str, Any]) -> tuple[Command, dict[str, Any]]:
+        declared = self._types.get(device_type)
+        if declared is None:
+            raise InvalidInput("device_type", f"no type {device_type!r}")
+        command = declared.command(name)
+        declared.check_params(command, params)
+        if len(msgspec.json.encode(params)) > MAX_PARAMS_BYTES:
+            raise InvalidInput("params", f"must be at most {MAX_PARAMS_BYTES} bytes")
+        return command, {p.key: p.default for p in command.params if p.default is not None} | dict(params)
+
+    async def _add(self, view: CommandView, idempotency_key: str | None) -> bool | None:
+        try:
+            return await self._table.add(view, idempotency_key)
+        except asyncpg.ForeignKeyViolationError as error:
+            raise NotFound(f"there is no device {view.device}") from error
+
+    async def _first(self, view: CommandView, idempotency_key: str | None) -> CommandView:
+        first = await self._table.by_key(view.organization, idempotency_key) if idempotency_key is not None else None
+        if first is None:
+            raise TooManyRequests(f"{MAX_OPEN} commands of {view.device} are not final yet")
+        if (first.device, first.name, first.params) != (view.device, view.name, view.params):
+            raise Conflict("the idempotency key belongs to another command")
+        return first
+
+    async def _existing(self, command_id: str) -> CommandView:
+        view = await self.get(command_id)
+        if view is None:
+            raise NotFound(f"there is no command {command_id}")
+        return view
+
+    @contextmanager
+    def _listen(self, command_id: str) -> Iterator[asyncio.Event]:
+        event = asyncio.Event()
+        self._waiting.setdefault(command_id, set()).add(event)
+        try:
+            yield event
+        finally:
+            self._waiting[command_id].discard(event)
+            if not self._waiting[command_id]:
+                del self._waiting[command_id]
+
+    def _done(self, command_id: str) -> None:
+        for event in self._waiting.get(command_id, ()):
+            event.set()
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
+
+
+async def _or_timeout(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+def _timeout(command: Command, timeout_s: float | None) -> float:
+    if timeout_s is None:
+        return command.timeout_s
+    if not 0 < timeout_s <= MAX_TIMEOUT_S:
+        raise InvalidInput("timeout_s", f"must be more than 0 and at most {MAX_TIMEOUT_S:g} seconds")
+    return timeout_s
+
+
+def _new_id(now: datetime) -> str:
+    """Grows with time, so that the index grows at one end; nobody can guess one."""
+    return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(10)}"
+
+
+def _queued(view: CommandView, simulated: bool) -> CommandChanged:
+    return CommandChanged(
+        id=view.id,
+        device=view.device,
+        organization=view.organization,
+        name=view.name,
+        status=view.status,
+        at=int(view.created_at.timestamp() * 1000),
+        simulated=simulated,
+    )

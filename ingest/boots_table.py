@@ -1,0 +1,26 @@
+"""All SQL of telemetry.boots."""
+
+from collections.abc import Mapping
+
+import asyncpg
+
+from ingest.batch import BootKey
+
+_SETTLE = """
+insert into telemetry.boots (device_id, boot, offset_us) select * from unnest($1::text[], $2::text[], $3::bigint[])
+on conflict (device_id, boot) do update set seen_at = now()
+returning device_id, boot, offset_us
+"""
+_TRIM = "delete from telemetry.boots where seen_at < now() - make_interval(days => $1)"
+
+
+async def settle(pool: "asyncpg.Pool[asyncpg.Record]", boots: Mapping[BootKey, int]) -> dict[BootKey, int]:
+    """The offset (µs) of each boot: the first one that anybody settled, else the one given here."""
+    keys = sorted(boots)  # one order for everybody: two batches cannot wait for each other
+    rows = await pool.fetch(_SETTLE, [k[0] for k in keys], [k[1] for k in keys], [boots[k] for k in keys])
+    return {(row["device_id"], row["boot"]): row["offset_us"] for row in rows}
+
+
+async def trim(pool: "asyncpg.Pool[asyncpg.Record]", days: int) -> None:
+    """Forget boots that were not heard of for so many days."""
+    await pool.execute(_TRIM, days)

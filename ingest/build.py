@@ -1,0 +1,186 @@
+"""The hot core: deliveries in, a batch of rows and dead letters out. Pure; everything that waits is elsewhere."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ingest.batch import DAY_US, POSTGRES_EPOCH_US, Batch, Row, letter, moment_of
+from ingest.boots import BootOffsets, boot_key, offset_us
+from ingest.decode import LooseTelemetry, Telemetry, decode_loosely, decode_many, decode_one
+from ingest.validate import Declared, Metadata, Window, check_name, declared_by, metadata_of, number, quality
+from iotsphere.delivery import Delivery
+from iotsphere.devices._spec import DeviceType
+from iotsphere.errors import Refused
+
+LETTERS_OF_A_MESSAGE = 20  # what else is wrong with it is told in one more
+ARRIVALS = 100_000
+Message = Telemetry | LooseTelemetry
+
+
+class BatchBuilder:
+    """Turns deliveries into rows.
+
+    Args:
+        types: the device types by key.
+        retention_days: older readings are refused.
+        boots: offsets of devices without a clock.
+    """
+
+    def __init__(self, types: Mapping[str, DeviceType], retention_days: int, boots: BootOffsets) -> None:
+        self._declared = {key: declared_by(found) for key, found in types.items()}
+        self._nothing = Declared({}, {})
+        self._retention_days = retention_days
+        self._boots = boots
+        self._last_arrival: dict[str, int] = {}
+
+    def build(self, deliveries: Sequence[Delivery], now_ms: float, batch: Batch | None = None) -> Batch:
+        """Decode and validate into a batch, a new one when none is given. Never raises: what is wrong becomes a dead letter."""
+        # The hot loop, 2.5 µs for a message of five values: no call per value where the value is good.
+        batch = Batch() if batch is None else batch
+        self._boots.age(now_ms)
+        window = Window.at(now_ms, self._retention_days)
+        low, high = window.low, window.high
+        types, nothing, days = self._declared, self._nothing, batch.days
+        for delivery in deliveries:
+            try:
+                message = decode_one(delivery.payload)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                self._several(batch, delivery, window)
+                continue
+            ts = message.ts
+            if ts is None or not low <= ts <= high:
+                self._all(batch, delivery, [message], window)
+                continue
+            device = delivery.device
+            declared = types.get(device.device_type, nothing)
+            plain, name, texts = declared.plain, device.id, metadata_of(device.kind)
+            good = texts.good
+            micros = round(ts * 1000)
+            days.add(micros // DAY_US)
+            moment = (micros - POSTGRES_EPOCH_US,)
+            rows: list[Row] = []
+            odd: dict[str, Any] | None = None
+            for key, value in message.values.items():
+                bounds = plain.get(key)
+                if bounds is not None and bounds[0] <= value <= bounds[1]:
+                    rows.append((name, moment, key, value, good))
+                elif odd is None:
+                    odd = {key: value}
+                else:
+                    odd[key] = value
+            if odd is not None:
+                refused: list[tuple[str | None, Refused]] = []
+                rows += _odd_rows(delivery, micros, odd, declared, texts, refused)
+                _bury(batch, delivery, refused)
+            (batch.doubtful if delivery.maybe_repeated else batch.fresh).add(rows, delivery)
+        return batch
+
+    def _several(self, batch: Batch, delivery: Delivery, window: Window) -> None:
+        """A list, MessagePack, or a message in which something is wrong."""
+        messages: Sequence[Message | Refused]
+        try:
+            messages = decode_many(delivery.payload)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            try:
+                messages = decode_loosely(delivery.payload)
+            except Refused as refused:
+                _bury(batch, delivery, [(None, refused)])
+                return
+        self._all(batch, delivery, messages, window)
+
+    def _all(self, batch: Batch, delivery: Delivery, messages: Sequence[Message | Refused], window: Window) -> None:
+        refused: list[tuple[str | None, Refused]] = []
+        times = [self._time_of(batch, delivery, message, refused) for message in messages]
+        if None in times:
+            batch.deferred.append(delivery)
+            return
+        declared = self._declared.get(delivery.device.device_type, self._nothing)
+        texts = metadata_of(delivery.device.kind)
+        rows: list[Row] = []
+        for message, ts in zip(messages, times, strict=True):
+            if isinstance(message, Refused) or ts is None or math.isnan(ts):
+                continue
+            try:
+                window.check(ts)
+            except Refused as error:
+                refused.append((None, error))
+                continue
+            micros = round(ts * 1000)
+            batch.days.add(micros // DAY_US)
+            rows += _odd_rows(delivery, micros, message.values, declared, texts, refused)
+        _bury(batch, delivery, refused)
+        (batch.doubtful if delivery.maybe_repeated else batch.fresh).add(rows, delivery)
+
+    def _time_of(
+        self, batch: Batch, delivery: Delivery, message: Message | Refused, refused: list[tuple[str | None, Refused]]
+    ) -> float | None:
+        """Ms since the Unix epoch; None while the boot is not known, NaN when the message is refused."""
+        try:
+            if isinstance(message, Refused):
+                raise message
+            if message.ts is not None:
+                return _finite(message.ts)
+            if message.boot is not None and message.up is not None:
+                return self._by_boot(batch, delivery, message.boot, message.up)
+        except Refused as error:
+            refused.append((None, error))
+            return math.nan
+        return self._arrival(delivery)
+
+    def _by_boot(self, batch: Batch, delivery: Delivery, boot: str | int, up: float) -> float | None:
+        key = boot_key(delivery.device.id, boot, up)
+        known = self._boots.get(key)
+        if known is not None:
+            return known / 1000 + up
+        # The message that waited least tells the clock best: the smallest offset.
+        candidate = offset_us(delivery.received_at, up)
+        batch.unknown[key] = min(candidate, batch.unknown.get(key, candidate))
+        return None
+
+    def _arrival(self, delivery: Delivery) -> float:
+        """Arrival time, made unique by counting microseconds up within the device."""
+        last = self._last_arrival.get(delivery.device.id, 0)
+        micros = max(delivery.received_at * 1000, last + 1)
+        if len(self._last_arrival) > ARRIVALS:
+            self._last_arrival.clear()
+        self._last_arrival[delivery.device.id] = micros
+        return micros / 1000
+
+
+def _finite(ts: float) -> float:
+    if not math.isfinite(ts):
+        raise Refused("clock", f"ts is {ts}")
+    return ts
+
+
+def _odd_rows(
+    delivery: Delivery,
+    micros: int,
+    values: Mapping[str, Any],
+    declared: Declared,
+    texts: Metadata,
+    refused: list[tuple[str | None, Refused]],
+) -> list[Row]:
+    """Rows of values that are not plainly good: marked, or refused one by one."""
+    moment = moment_of(micros)
+    rows: list[Row] = []
+    for key, value in values.items():
+        try:
+            check_name(key)
+            checked = number(value)
+        except Refused as error:
+            refused.append((key[:100], error))
+            continue
+        rows.append((delivery.device.id, moment, key, checked, quality(key, checked, declared, texts)))
+    return rows
+
+
+def _bury(batch: Batch, delivery: Delivery, refused: Sequence[tuple[str | None, Refused]]) -> None:
+    # One message may hold thousands of bad values, and each letter keeps the payload.
+    for measurement, error in refused[:LETTERS_OF_A_MESSAGE]:
+        batch.letters.append(letter(delivery, measurement, error.category, error.reason))
+    more = len(refused) - LETTERS_OF_A_MESSAGE
+    if more > 0:
+        batch.letters.append(letter(delivery, None, refused[-1][1].category, f"{more} more values or messages of it are refused"))

@@ -1,0 +1,119 @@
+"""The door by which telemetry is read. Whoever calls has checked that the devices may be seen."""
+
+import sys
+from array import array
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from ingest import telemetry_reads
+from ingest.batch import POSTGRES_EPOCH_US
+from ingest.latest import LatestStore
+from ingest.latest_value import LatestValue
+from ingest.thin import Column, aligned, thin
+from iotsphere.infra.postgres import unavailable_as_ours
+
+if TYPE_CHECKING:
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+__all__ = ["History", "LatestValue", "Series"]
+
+_POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A stretch of telemetry in columns: each column of ``values`` is as long as ``ts`` (ms since the Unix epoch)."""
+
+    ts: Sequence[float]
+    values: Mapping[str, Sequence[float | None]]
+    downsampled: bool
+
+
+class History:
+    """Reads of telemetry.
+
+    Args:
+        pool: the telemetry database.
+        page: readings a statement, which is what a long history takes of memory at once; more than one moment has.
+    """
+
+    def __init__(self, pool: "Pool", latest: LatestStore, *, page: int = 400_000) -> None:
+        self._pool = pool
+        self._latest = latest
+        self._page = page
+
+    async def latest_many(self, devices: Sequence[str]) -> Mapping[str, Mapping[str, LatestValue]]:
+        """The newest reading of every measurement of every device.
+
+        Raises:
+            StoreUnavailable: neither Valkey nor PostgreSQL answers.
+        """
+        return await self._latest.latest_many(devices)
+
+    async def history(
+        self, device: str, start: datetime, end: datetime, measurements: Sequence[str] | None, max_points: int
+    ) -> Series:
+        """Readings in [start, end); None means all measurements.
+
+        A measurement with more than ``max_points`` readings is thinned to its lowest and highest in equal stretches of time.
+        Nothing is invented: a gap stays a gap.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away.
+        """
+        columns: dict[str, Column] = {}
+        counts: dict[str, int] = {}
+        low, high = _micros(start), _micros(end)
+        async for page in self._pages(device, low, high, measurements):
+            for name, column in page.items():
+                counts[name] = counts.get(name, 0) + len(column.moments)
+                joined = columns[name].followed_by(column) if name in columns else column
+                columns[name] = thin(joined, low, high, max_points)
+        moments, values = aligned(columns)
+        return Series([(m + POSTGRES_EPOCH_US) / 1000 for m in moments], values, any(n > max_points for n in counts.values()))
+
+    async def _pages(
+        self, device: str, after: int, end: int, measurements: Sequence[str] | None
+    ) -> AsyncIterator[dict[str, Column]]:
+        """All readings in the order of time, some at a time."""
+        while after < end:
+            async with unavailable_as_ours():
+                rows = await telemetry_reads.page(self._pool, device, _moment(after), _moment(end), measurements, self._page)
+            page = {name: _column(moments, numbers) for name, moments, numbers in rows}
+            if sum(len(column.moments) for column in page.values()) < self._page:
+                yield page
+                return
+            # The page ends among the readings of one moment: that moment begins the next page, unless it is all there is.
+            last = max(column.moments[-1] for column in page.values())
+            after, page = (last, {n: c.before(last) for n, c in page.items()}) if last > after else (last + 1, page)
+            yield page
+
+    async def average(self, devices: Sequence[str], measurement: str, start: datetime, end: datetime) -> tuple[float | None, int]:
+        """Mean and number of the readings of many devices in [start, end).
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away.
+        """
+        async with unavailable_as_ours():
+            return await telemetry_reads.average(self._pool, devices, measurement, start, end)
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _POSTGRES_EPOCH) // _MICROSECOND
+
+
+def _moment(micros: int) -> datetime:
+    return _POSTGRES_EPOCH + micros * _MICROSECOND
+
+
+def _column(moments: bytes, numbers: bytes) -> Column:
+    column = Column(array("q", moments), array("d", numbers))
+    if sys.byteorder == "little":
+        column.moments.byteswap()
+        column.values.byteswap()
+    return column

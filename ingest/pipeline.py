@@ -1,0 +1,118 @@
+"""The way of telemetry from a batch of messages to its acknowledgement."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from ingest import boots_table
+from ingest.announce import Announcer
+from ingest.batch import Batch
+from ingest.boots import BootOffsets
+from ingest.build import BatchBuilder
+from ingest.disk_guard import DiskGuard
+from ingest.latest import LatestStore
+from ingest.metrics import IngestMetrics
+from ingest.partitions import Partitions
+from ingest.retention import Upkeep
+from ingest.store import Outcome, Store
+from iotsphere.bus import EventBus
+from iotsphere.delivery import Delivery
+from iotsphere.devices._spec import DeviceType
+from iotsphere.infra.postgres import Patience, wait_out
+
+if TYPE_CHECKING:
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+
+class TelemetryPipeline:
+    """decode → validate → batch → store → announce.
+
+    Args:
+        dsn: the telemetry database; two connections of its own are opened for the commits.
+        pool: the same database, for partitions, boots and upkeep.
+        types: the device types by key.
+        bus, latest: told after each commit; started and stopped by the caller.
+        retention_days: older readings are refused and dropped.
+        guard: commits wait while the disk is full.
+        clock: seconds since the Unix epoch.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        pool: "Pool",
+        types: Mapping[str, DeviceType],
+        bus: EventBus,
+        latest: LatestStore,
+        *,
+        retention_days: int,
+        guard: DiskGuard | None = None,
+        metrics: IngestMetrics | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._pool = pool
+        self._guard = guard
+        self._clock = clock
+        self._metrics = metrics or IngestMetrics()
+        self._boots = BootOffsets()
+        self._builder = BatchBuilder(types, retention_days, self._boots)
+        self._partitions = Partitions(pool, retention_days, clock)
+        self._store = Store(dsn, self._partitions, self._metrics)
+        self._upkeep = Upkeep(pool, self._partitions, retention_days)
+        self._announcer = Announcer(bus, latest, self._metrics)
+        self._patience = Patience("telemetry clocks and partitions")
+
+    async def start(self) -> None:
+        """Make the partitions around today and begin; waits while PostgreSQL is away."""
+        await wait_out(self._patience, self._partitions.load)
+        self._upkeep.start()
+        self._announcer.start()
+
+    async def stop(self) -> None:
+        """Announce what was committed, and end. No commit may be under way."""
+        await self._upkeep.stop()
+        await self._announcer.stop()
+        await self._store.close()
+
+    async def commit(self, deliveries: Sequence[Delivery]) -> None:
+        """Returns when every reading is committed or in the dead letters. Two may run at once. Waits out an absent PostgreSQL."""
+        if self._guard is not None:
+            await self._guard.ready()
+        batch = await self._build(deliveries)
+        outcome = await self._commit(batch)
+        self._announcer.offer(outcome)
+        self._metrics.messages.inc(len(deliveries))
+
+    async def _build(self, deliveries: Sequence[Delivery]) -> Batch:
+        now_ms = self._clock() * 1000
+        batch = self._builder.build(deliveries, now_ms)
+        if batch.deferred:
+            await self._look_up_boots(batch, now_ms)
+        return batch
+
+    async def _look_up_boots(self, batch: Batch, now_ms: float) -> None:
+        """Settle the clocks of devices that have none, then build what waited for them."""
+        found = await wait_out(self._patience, lambda: boots_table.settle(self._pool, batch.unknown))
+        self._boots.learn(found)
+        deferred, batch.deferred = batch.deferred, []
+        self._builder.build(deferred, now_ms, batch)
+
+    async def _commit(self, batch: Batch) -> Outcome:
+        if not batch.size():
+            return Outcome()
+        began = time.perf_counter()
+        outcome = await self._store.store(batch)
+        points = sum(map(len, outcome.rows))
+        self._metrics.commit_seconds.observe(time.perf_counter() - began)
+        self._metrics.batch_points.observe(points)
+        self._metrics.points.inc(points)
+        if outcome.letters:
+            self._metrics.buried(outcome.letters)
+            self.buried(len(outcome.letters))
+        return outcome
+
+    def buried(self, letters: int) -> None:
+        """So many dead letters were added, here or by somebody else: they are trimmed in time."""
+        self._upkeep.buried(letters)

@@ -1,0 +1,75 @@
+"""The upkeep of the telemetry schema: partitions ahead, old days dropped, dead letters and boots bounded."""
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import asyncpg
+import structlog
+
+from ingest import boots_table, dead_letters_table
+from ingest.partitions import Partitions
+from iotsphere.infra.postgres import AWAY
+
+if TYPE_CHECKING:
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+log = structlog.get_logger()
+
+EVERY_SECONDS = 6 * 3600.0  # daily work, looked at more often so that a machine that sleeps at night has it done too
+AGAIN_SECONDS = 60.0
+LETTERS_BEFORE_TRIM = 10_000  # a flood of bad messages must not fill the disk until the next turn
+
+
+class Upkeep:
+    """One task that keeps house.
+
+    Args:
+        pool: the telemetry database.
+        retention_days: how long boots that are silent are remembered.
+    """
+
+    def __init__(self, pool: "Pool", partitions: Partitions, retention_days: int) -> None:
+        self._pool = pool
+        self._partitions = partitions
+        self._retention_days = retention_days
+        self._letters = 0
+        self._flood = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin; the first turn is at once."""
+        self._task = asyncio.create_task(self._run(), name="ingest-upkeep")
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def buried(self, letters: int) -> None:
+        """So many dead letters were added."""
+        self._letters += letters
+        if self._letters >= LETTERS_BEFORE_TRIM:
+            self._flood.set()
+
+    async def turn(self) -> None:
+        """Do everything once."""
+        self._letters = 0
+        self._flood.clear()
+        await self._partitions.make_ahead()
+        await dead_letters_table.trim(self._pool)
+        await boots_table.trim(self._pool, self._retention_days + 1)
+        await self._partitions.drop_expired()
+
+    async def _run(self) -> None:
+        while True:
+            wait = EVERY_SECONDS
+            try:
+                await self.turn()
+            except (*AWAY, asyncpg.PostgresError) as error:
+                log.warning("upkeep of the telemetry did not go through, will be tried again", error=str(error))
+                wait = AGAIN_SECONDS
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):  # not wait_for: in Python 3.11 it may swallow a cancellation
+                    await self._flood.wait()

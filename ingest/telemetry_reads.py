@@ -1,0 +1,77 @@
+"""All SQL that reads telemetry.telemetry. Raises what asyncpg raises."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from ingest.latest_value import LatestValue, about
+
+if TYPE_CHECKING:
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+NEWEST = 500  # readings of a device among which its latest values are looked for
+READ_SECONDS = 30.0
+
+# Backwards along the primary key, newest partition first: the sort needs no more than the first NEWEST entries.
+_LATEST = """
+select d.device_id, r.measurement, extract(epoch from r.timestamp)::float8 * 1000 as ts, r.value, r.metadata::text as metadata
+from unnest($1::text[]) d (device_id) cross join lateral (
+    select distinct on (n.measurement) n.measurement, n.timestamp, n.value, n.metadata from (
+        select t.measurement, t.timestamp, t.value, t.metadata from telemetry.telemetry t
+        where t.device_id = d.device_id order by t.timestamp desc limit $2
+    ) n order by n.measurement, n.timestamp desc
+) r
+"""
+# Whole columns as binary text: the driver hands each over in one piece, and no Python object is made for a reading.
+# The readings come in the order of the index, and hashing groups keeps the order within each; sorting them by group would not.
+# The planner must know the device and the stretch to see that nothing needs to be sorted, so it plans anew for each.
+_IN_ORDER = "set local plan_cache_mode = force_custom_plan; set local enable_sort = off"
+_COLUMNS = """
+select
+    measurement,
+    string_agg(timestamptz_send(timestamp), ''::bytea) as moments,
+    string_agg(float8send(value), ''::bytea) as numbers
+from (
+    select measurement, timestamp, value from telemetry.telemetry
+    where device_id = $1 and timestamp >= $2 and timestamp < $3 and value is not null
+    and ($4::text[] is null or measurement = any($4)) order by timestamp limit $5
+) page group by measurement
+"""
+_AVERAGE = """
+select avg(value) as average, count(value) as count from telemetry.telemetry
+where device_id = any($1) and measurement = $2 and timestamp >= $3 and timestamp < $4
+"""
+
+
+async def latest(pool: "Pool", devices: Sequence[str]) -> dict[str, dict[str, LatestValue]]:
+    """The newest value of each measurement among the newest readings of each device."""
+    found: dict[str, dict[str, LatestValue]] = {device: {} for device in devices}
+    for row in await pool.fetch(_LATEST, list(devices), NEWEST, timeout=READ_SECONDS):
+        source, quality = about(row["metadata"])
+        found[row["device_id"]][row["measurement"]] = LatestValue(row["value"], row["ts"], source, quality)
+    return found
+
+
+async def page(
+    pool: "Pool", device: str, start: datetime, end: datetime, measurements: Sequence[str] | None, limit: int
+) -> list[tuple[str, bytes, bytes]]:
+    """The first ``limit`` readings in [start, end): measurement, times (µs since 2000) and values, big-endian, 8 bytes each.
+
+    Within a measurement they are in the order of time.
+    """
+    names = None if measurements is None else list(measurements)
+    async with pool.acquire() as connection, connection.transaction(readonly=True):
+        await connection.execute(_IN_ORDER)
+        rows = await connection.fetch(_COLUMNS, device, start, end, names, limit, timeout=READ_SECONDS)
+    return [(row["measurement"], row["moments"], row["numbers"]) for row in rows]
+
+
+async def average(
+    pool: "Pool", devices: Sequence[str], measurement: str, start: datetime, end: datetime
+) -> tuple[float | None, int]:
+    """Mean and number of the readings of many devices in [start, end)."""
+    row = await pool.fetchrow(_AVERAGE, list(devices), measurement, start, end, timeout=READ_SECONDS)
+    assert row is not None  # noqa: S101 - an aggregate without GROUP BY has one row
+    return row["average"], row["count"]

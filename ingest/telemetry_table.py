@@ -1,0 +1,67 @@
+"""All SQL that writes telemetry.telemetry; the reads are in telemetry_reads.py. Raises what asyncpg raises."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from ingest.batch import COLUMNS, Row
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+SCHEMA, TABLE, STAGING = "telemetry", "telemetry", "staging"
+COPY_SECONDS = 30.0
+
+_STAGING = """
+create temp table staging (
+    position integer, device_id text, timestamp timestamptz, measurement text, value double precision, metadata jsonb
+) on commit delete rows
+"""
+# In the order of the key: two batches that hold the same rows cannot wait for each other. Within a key the first one wins.
+_MERGE = """
+insert into telemetry.telemetry (device_id, timestamp, measurement, value, metadata)
+select device_id, timestamp, measurement, value, metadata from staging order by device_id, timestamp, measurement, position
+on conflict do nothing
+"""
+# OFFSET keeps the planner, which knows nothing of a temporary table, from reading the whole telemetry for a hash join.
+_CONFLICTS = """
+select s.position, stored.value from staging s cross join lateral (
+    select t.value from telemetry.telemetry t
+    where t.device_id = s.device_id and t.timestamp = s.timestamp and t.measurement = s.measurement offset 0
+) stored
+where stored.value is distinct from s.value order by s.position
+"""
+
+
+async def prepare(connection: "Connection") -> None:
+    """Make a new connection ready to write: moments are given as tuples, and it has a staging table."""
+    await connection.set_type_codec("timestamptz", schema="pg_catalog", encoder=_same, decoder=_same, format="tuple")
+    await connection.execute(_STAGING)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+async def copy(connection: "Connection", rows: Sequence[Row]) -> None:
+    """Add rows that are all new.
+
+    Raises:
+        asyncpg.UniqueViolationError: one of them is not.
+    """
+    await connection.copy_records_to_table(TABLE, schema_name=SCHEMA, records=rows, columns=COLUMNS, timeout=COPY_SECONDS)
+
+
+async def merge(connection: "Connection", rows: Sequence[Row]) -> list[tuple[int, float | None]]:
+    """Add those that are new, within the caller's transaction.
+
+    Returns:
+        Position and stored value of each row whose key is taken by another value.
+    """
+    records = [(position, *row) for position, row in enumerate(rows)]
+    await connection.copy_records_to_table(STAGING, records=records, columns=("position", *COLUMNS), timeout=COPY_SECONDS)
+    done = await connection.execute(_MERGE)
+    if int(done.rsplit(" ", 1)[1]) == len(rows):
+        return []
+    return [(row["position"], row["value"]) for row in await connection.fetch(_CONFLICTS)]

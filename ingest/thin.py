@@ -1,0 +1,66 @@
+"""Thinning a column of readings so that its peaks stay visible. Pure."""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One measurement in the order of time: µs since 2000, and values."""
+
+    moments: "array[int]"
+    values: "array[float]"
+
+    def before(self, moment: int) -> "Column":
+        """What is earlier."""
+        position = bisect_left(self.moments, moment)
+        return Column(self.moments[:position], self.values[:position])
+
+    def followed_by(self, other: "Column") -> "Column":
+        """This and what comes later."""
+        return Column(self.moments + other.moments, self.values + other.values)
+
+
+def thin(column: Column, start: int, end: int, max_points: int) -> Column:
+    """At most ``max_points`` readings of [start, end): the lowest and the highest of each of half as many equal stretches.
+
+    What was thinned already comes out as it is. An empty stretch stays empty.
+    """
+    if len(column.moments) <= max_points:
+        return column
+    kept = array("q"), array("d")
+    for low, high in _stretches(column.moments, start, end, max(1, max_points // 2)):
+        stretch = column.values[low:high]
+        for position in sorted({low + stretch.index(min(stretch)), low + stretch.index(max(stretch))}):
+            kept[0].append(column.moments[position])
+            kept[1].append(column.values[position])
+    return Column(*kept)
+
+
+def _stretches(moments: "array[int]", start: int, end: int, count: int) -> Iterator[tuple[int, int]]:
+    """Positions [low, high) of each stretch that is not empty."""
+    low = 0
+    while low < len(moments):
+        number = (moments[low] - start) * count // (end - start)
+        edge = -(-(end - start) * (number + 1) // count) + start
+        high = bisect_left(moments, edge, low)
+        yield low, high
+        low = high
+
+
+def aligned(columns: Mapping[str, Column]) -> tuple[list[int], dict[str, list[float | None]]]:
+    """One list of all moments, and each column along it with None where it has no reading."""
+    if len(columns) == 1:
+        [(name, column)] = columns.items()
+        return list(column.moments), {name: list(column.values)}
+    moments = sorted({moment for column in columns.values() for moment in column.moments})
+    place = {moment: position for position, moment in enumerate(moments)}
+    values: dict[str, list[float | None]] = {}
+    for name, column in columns.items():
+        line: list[float | None] = [None] * len(moments)
+        for moment, value in zip(column.moments, column.values, strict=True):
+            line[place[moment]] = value
+        values[name] = line
+    return moments, values

@@ -1,0 +1,68 @@
+"""Serves an ASGI application under uvicorn inside somebody else's event loop."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: it would raise the signal again and cut our own clean-up short."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the supervisor's."""
+        yield
+
+
+async def serve(
+    app: ASGIApp, host: str, port: int, stop: asyncio.Event, on_listening: Callable[[int], None] | None = None
+) -> None:
+    """Serve until ``stop`` is set, then finish open requests within five seconds.
+
+    Args:
+        port: 0 picks a free one.
+        on_listening: told the real port once requests are answered.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    config = uvicorn.Config(
+        app, loop="none", http="httptools", ws="wsproto", lifespan="on", log_config=None, access_log=False,
+        server_header=False, timeout_graceful_shutdown=5, ws_max_size=64 * 1024, ws_ping_interval=None,
+    )  # fmt: skip
+    server = _Server(config)
+    with _listen(host, port) as listener:
+        running = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
+        stopping = asyncio.create_task(stop.wait(), name="uvicorn-stop")
+        try:
+            await _wait_started(server, running)
+            if on_listening is not None and server.started:
+                on_listening(listener.getsockname()[1])
+            await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            server.should_exit = True
+            stopping.cancel()
+            await running
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named: asyncio sets TCP_NODELAY by it
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+async def _wait_started(server: uvicorn.Server, running: "asyncio.Task[None]") -> None:
+    while not server.started and not running.done():  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)

@@ -1,0 +1,98 @@
+"""PostgreSQL: pools, and waiting for a server that is away."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeAlias, TypeVar
+
+import asyncpg
+import structlog
+
+from iotsphere.errors import StoreUnavailable
+
+log = structlog.get_logger()
+Result = TypeVar("Result")
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+
+# The server is away, starts, stops, is full, or was promoted: nothing is wrong with what was sent.
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a rollback on a connection says that died in the middle of a statement
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.QueryCanceledError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+FIRST_WAIT, LONGEST_WAIT = 0.05, 2.0
+
+
+async def make_pool(dsn: str, *, name: str, low: int = 1, high: int = 8) -> "asyncpg.Pool[asyncpg.Record]":
+    """A pool whose connections are named in pg_stat_activity."""
+    pool = await asyncpg.create_pool(
+        dsn,
+        min_size=low,
+        max_size=high,
+        command_timeout=30,
+        server_settings={"application_name": f"iotsphere {name}", "jit": "off"},
+    )
+    assert pool is not None  # noqa: S101 - only a pool made for later is None
+    return pool
+
+
+class Patience:
+    """Tells once that the store is away and once that it is back, and how long to wait in between."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._wait = FIRST_WAIT
+        self.away = False
+
+    async def lost(self, error: BaseException) -> None:
+        """The store did not answer: wait, longer each time, with jitter."""
+        if not self.away:
+            log.warning("the store is away, waiting for it", what=self._what, error=str(error) or type(error).__name__)
+            self.away = True
+        await asyncio.sleep(self._wait * random.uniform(0.5, 1.0))
+        self._wait = min(self._wait * 2, LONGEST_WAIT)
+
+    def back(self) -> None:
+        """The store answered."""
+        if self.away:
+            log.info("the store is back", what=self._what)
+            self.away = False
+        self._wait = FIRST_WAIT
+
+
+async def wait_out(patience: Patience, attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """Repeat an idempotent attempt until the store answers. Cancel it to give up."""
+    while True:
+        try:
+            result = await attempt()
+        except AWAY as error:
+            await patience.lost(error)
+        else:
+            patience.back()
+            return result
+
+
+@asynccontextmanager
+async def unavailable_as_ours() -> AsyncIterator[None]:
+    """Turn the driver's many ways of being away into StoreUnavailable.
+
+    Raises:
+        StoreUnavailable: the store is away.
+    """
+    try:
+        yield
+    except AWAY as error:
+        raise StoreUnavailable(str(error) or type(error).__name__) from error

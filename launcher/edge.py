@@ -1,0 +1,139 @@
+"""The composition root of `edge`: the embedded broker, ingest, shadow and command delivery in one process.
+
+They share a process so that a PUBACK means a commit without any hop in between.
+"""
+
+import asyncio
+import errno
+import gc
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack
+
+import structlog
+
+from iotsphere.errors import PortTaken
+from iotsphere.infra.http import serve
+from iotsphere.infra.postgres import Patience, Pool, wait_out
+from launcher import process
+from launcher.edge_http import edge_app
+from launcher.edge_options import EdgeOptions
+from launcher.edge_parts import Parts, open_pools
+
+__all__ = ["EdgeOptions", "main", "run_edge"]
+
+log = structlog.get_logger()
+
+DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+
+
+def main(options: EdgeOptions) -> None:
+    """Run `edge` until SIGTERM or SIGINT."""
+    process.run(lambda stop: run_edge(options, stop))
+
+
+async def run_edge(options: EdgeOptions, stop: asyncio.Event) -> None:
+    """Serve devices until ``stop`` is set. PostgreSQL and Valkey may come, go and come back.
+
+    Raises:
+        PortTaken: somebody else listens on the MQTT or the HTTP port.
+    """
+    async with AsyncExitStack() as stack:
+        parts = Parts(options, await open_pools(options, stack))
+        stack.push_async_callback(parts.redis.aclose)
+        http = await _serve_http(options, parts, stack)
+        await _unless_stopped(stop, _start(parts, options, stack))
+        if not stop.is_set():
+            log.info("edge is ready", mqtt=parts.broker.port, http=http, devices=len(parts.registry))
+            if options.on_ready is not None:
+                options.on_ready(parts.broker.port, http)
+            await stop.wait()
+        log.info("edge stops")
+
+
+async def _unless_stopped(stop: asyncio.Event, starting: Awaitable[None]) -> None:
+    """Await the start, and give it up when we are to stop: it waits for a PostgreSQL that may be away for long."""
+    start = asyncio.ensure_future(starting)
+    stopped = asyncio.create_task(stop.wait(), name="edge-stop")
+    try:
+        await asyncio.wait({start, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if start.done():
+            start.result()
+    finally:
+        for task in (start, stopped):
+            task.cancel()
+        await asyncio.gather(start, stopped, return_exceptions=True)
+
+
+async def _start(parts: Parts, options: EdgeOptions, stack: AsyncExitStack) -> None:
+    """Start everything, each before whoever needs it; the stack stops all in the opposite order, the broker first."""
+    for pool in {options.dsn: parts.pools.registry, options.telemetry: parts.pools.telemetry}.values():
+        await _warn_if_not_durable(pool)
+    await parts.guard.start()
+    stack.push_async_callback(parts.guard.stop)
+    await parts.bus.start()
+    stack.push_async_callback(parts.bus.stop)
+    await parts.latest.start()
+    stack.push_async_callback(parts.latest.stop)
+    await parts.registry.load()
+    parts.registry.start()
+    stack.push_async_callback(parts.registry.stop)
+    await parts.epochs.start()
+    stack.push_async_callback(parts.epochs.stop)
+    parts.refusals.start()
+    stack.push_async_callback(parts.refusals.stop)
+    await parts.presence.start()
+    stack.push_async_callback(parts.presence.stop)
+    await parts.telemetry.start()
+    stack.push_async_callback(parts.telemetry.stop)
+    for part in (parts.cache, parts.announcer, parts.shadow, parts.delivery, parts.wakes):
+        part.start()
+        stack.push_async_callback(part.stop)
+    await parts.signals.start()
+    stack.push_async_callback(parts.signals.stop)
+    gc.collect()
+    gc.freeze()  # the registry lives as long as we do: no collection need look at it again
+    stack.push_async_callback(parts.broker.stop)
+    await _listen(parts, options)
+
+
+async def _listen(parts: Parts, options: EdgeOptions) -> None:
+    try:
+        await parts.broker.start(parts.lanes, parts.listener)
+    except OSError as error:
+        raise _port_taken(error, options.mqtt_port, "IOTSPHERE_MQTT_PORT") from error
+
+
+async def _serve_http(options: EdgeOptions, parts: Parts, stack: AsyncExitStack) -> int:
+    """Serve health and metrics from the beginning to the very end; returns the port."""
+    stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
+    app = edge_app(parts.health, parts.metrics)
+    task = asyncio.create_task(serve(app, "127.0.0.1", options.http_port, stop, port.set_result), name="edge-http")
+
+    async def end() -> None:
+        stop.set()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(end)
+    await asyncio.wait({task, port}, return_when=asyncio.FIRST_COMPLETED)
+    if not port.done():
+        try:
+            await task
+        except OSError as error:
+            raise _port_taken(error, options.http_port, "IOTSPHERE_EDGE_PORT") from error
+    found: int = port.result()
+    return found
+
+
+def _port_taken(error: OSError, port: int, setting: str) -> Exception:
+    return PortTaken(port, setting) if error.errno == errno.EADDRINUSE else error
+
+
+async def _warn_if_not_durable(pool: Pool) -> None:
+    """A PUBACK promises a commit that survives: say loudly when this server does not keep that. Waits until it is there."""
+
+    async def look() -> list[str]:
+        return [name for name in DURABLE if await pool.fetchval("select current_setting($1)", name) == "off"]
+
+    off = await wait_out(Patience("PostgreSQL"), look)
+    if off:
+        log.error("PostgreSQL may LOSE readings that devices were told are stored: switch these settings on", off=off)

@@ -1,0 +1,149 @@
+"""What a run of requests to one shadow makes of it, and what is answered to each. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from iotsphere import topics
+from iotsphere.delivery import Delivery
+from iotsphere.devices._spec import DeviceType
+from iotsphere.errors import InvalidInput
+from iotsphere.registry import DeviceRecord
+from iotsphere.topics import Kind
+from shadow import document, replies
+from shadow.document import Change, Document, TooLarge, encode
+from shadow.requests import Rejected, parse_request, parse_update, token_of
+from shadow.shadow_table import Key, Revision, Write
+
+_VERB = {Kind.SHADOW_GET: "get", Kind.SHADOW_UPDATE: "update", Kind.SHADOW_DELETE: "delete"}
+RECORDED = frozenset({400, 413, 415})
+"""Codes that say that the device is wrong; 404 and 409 are the ordinary course of things."""
+DEVICE = "device"
+"""Who made a revision, when the device itself did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A message to the device that asked."""
+
+    device: str
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that is recorded as wrong."""
+
+    device: str
+    reason: str
+    topic: str
+
+
+@dataclass(slots=True)
+class Plan:
+    """Everything that follows from the requests; nothing of it has happened yet.
+
+    Attributes:
+        base: the document as it was loaded.
+        current: the document after all requests.
+        rejected: how many of the replies are rejections.
+        token: clientToken of the last accepted update.
+    """
+
+    key: Key
+    record: DeviceRecord
+    base: Document
+    current: Document
+    revisions: list[Revision] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    rejected: int = 0
+    token: str | None = None
+
+    @property
+    def write(self) -> Write | None:
+        """What is to be stored, None when there were only reads and rejections."""
+        return Write(self.key, self.base.version, self.current, self.revisions) if self.revisions else None
+
+
+class Planner:
+    """Makes plans.
+
+    Args:
+        types: what the desired section of a known type may hold; an unknown type takes everything.
+    """
+
+    def __init__(self, types: Mapping[str, DeviceType]) -> None:
+        self._types = types
+
+    def plan(self, base: Document, deliveries: Sequence[Delivery], timestamp: int) -> Plan:
+        """Apply the requests of one device to one of its shadows, in their order; ``timestamp`` in seconds."""
+        first = deliveries[0]
+        plan = Plan((first.device.id, first.route.name or ""), first.device, base, base)
+        for delivery in deliveries:
+            verb = _VERB[delivery.route.kind]
+            try:
+                outcome, payload = "accepted", self._accept(plan, delivery, timestamp)
+            except Rejected as rejected:
+                body = replies.rejected(rejected.code, rejected.message, timestamp)
+                outcome, payload = "rejected", replies.with_token(body, token_of(delivery.payload))
+                plan.rejected += 1
+                if rejected.code in RECORDED:
+                    plan.refusals.append(Refusal(delivery.device.id, f"shadow {verb}: {rejected.message}", delivery.topic))
+            topic = topics.shadow_reply(delivery.device.id, verb, outcome, delivery.route.name)
+            plan.replies.append(Reply(delivery.device.id, topic, payload))
+        return plan
+
+    def _accept(self, plan: Plan, delivery: Delivery, timestamp: int) -> bytes:
+        match delivery.route.kind:
+            case Kind.SHADOW_UPDATE:
+                return self._update(plan, delivery, timestamp)
+            case Kind.SHADOW_DELETE:
+                return _delete(plan, delivery, timestamp)
+        request = parse_request(delivery.payload)
+        _existing(plan.current)
+        return replies.with_token(replies.got(plan.current, timestamp), request.clientToken)
+
+    def _update(self, plan: Plan, delivery: Delivery, timestamp: int) -> bytes:
+        request = parse_update(delivery.payload)
+        _guard(plan.current, request.version)
+        self._check_desired(delivery, request.state)
+        try:
+            plan.current = document.update(plan.current, request.state, timestamp)
+        except TooLarge as error:
+            raise Rejected(413, str(error)) from error
+        except InvalidInput as error:
+            raise Rejected(400, str(error)) from error
+        plan.revisions.append(Revision(plan.current.version, timestamp, DEVICE, encode(request.state).decode()))
+        plan.token = request.clientToken
+        return replies.with_token(replies.updated(plan.current, request.state), request.clientToken)
+
+    def _check_desired(self, delivery: Delivery, change: Change) -> None:
+        declared = self._types.get(delivery.device.device_type)
+        desired = (change or {}).get("desired")
+        if declared is None or not desired or delivery.route.name is not None:
+            return  # a type declares the properties of the classic shadow; named ones are free
+        try:
+            declared.check_desired(desired)
+        except InvalidInput as error:
+            raise Rejected(400, str(error)) from error
+
+
+def _delete(plan: Plan, delivery: Delivery, timestamp: int) -> bytes:
+    request = parse_request(delivery.payload)
+    _existing(plan.current)
+    _guard(plan.current, request.version)
+    plan.current = document.delete(plan.current, timestamp)
+    plan.revisions.append(Revision(plan.current.version, timestamp, DEVICE, '{"delete":true}'))
+    plan.token = request.clientToken
+    return replies.with_token(replies.deleted(plan.current), request.clientToken)
+
+
+def _existing(current: Document) -> None:
+    if not current.exists:
+        raise Rejected(404, "there is no such shadow")
+
+
+def _guard(current: Document, version: int | None) -> None:
+    if version is not None and version != current.version:
+        raise Rejected(409, f"version conflict: the version is {current.version}")

@@ -1,0 +1,155 @@
+"""Commands as the API sees them."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from commands.command_table import MAX_OPEN
+from commands.service import CommandService
+from iotsphere.bus import MemoryBus
+from iotsphere.errors import Conflict, InvalidInput, NotFound, StoreUnavailable, TooManyRequests
+from iotsphere.infra.postgres import make_pool
+from iotsphere.signals import CLOUD_DONE, MemorySignals
+from tests.integration.commands.parts import KILN, Parts
+
+pytestmark = pytest.mark.integration
+
+
+async def test_a_command_is_committed_and_told(parts: Parts) -> None:
+    made = await parts.fire()
+    assert await parts.service.get(made.id) == made
+    assert (made.status, made.params, made.actor, made.organization) == ("queued", {"to": 900, "slow": False}, "ann", "default")
+    assert [(e.id, e.status) for e in parts.events] == [(made.id, "queued")]
+    assert await parts.service.get("none") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "options", "field"),
+    [
+        ("melt", {}, {}, "name"),
+        ("fire", {}, {}, "params.to"),
+        ("fire", {"to": 1301}, {}, "params.to"),
+        ("fire", {"to": 1, "fast": True}, {}, "params.fast"),
+        ("stop", {}, {"timeout_s": 0}, "timeout_s"),
+        ("stop", {}, {"timeout_s": 1e9}, "timeout_s"),
+    ],
+)
+async def test_what_is_wrong_is_named(
+    parts: Parts, name: str, params: dict[str, Any], options: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidInput) as wrong:
+        await parts.service.create("d1", "kiln", "default", name, params, actor="ann", **options)
+    assert wrong.value.field == field
+
+
+async def test_an_unknown_device_is_not_found(parts: Parts) -> None:
+    with pytest.raises(NotFound):
+        await parts.fire("nobody")
+
+
+async def test_the_same_key_is_the_same_command(parts: Parts, pool: Any) -> None:
+    made = await asyncio.gather(*(parts.fire(idempotency_key="k") for _ in range(10)))
+    assert len({view.id for view in made}) == 1
+    assert await pool.fetchval("select count(*) from ops.commands") == 1
+    with pytest.raises(Conflict):
+        await parts.service.create("d1", "kiln", "default", "fire", {"to": 901}, actor="ann", idempotency_key="k")
+    with pytest.raises(Conflict):
+        await parts.fire("d2", idempotency_key="k")
+
+
+async def test_the_line_of_a_device_is_bounded(parts: Parts) -> None:
+    for _ in range(MAX_OPEN):
+        await parts.fire()
+    with pytest.raises(TooManyRequests):
+        await parts.fire()
+    await parts.fire("d2")
+
+
+async def test_list_is_newest_first(parts: Parts) -> None:
+    ids = [(await parts.fire()).id for _ in range(3)]
+    await parts.fire("d2")
+    assert [view.id for view in await parts.service.list("d1")] == ids[::-1]
+    assert len(await parts.service.list("d1", 2)) == 2
+
+
+async def test_wait_returns_with_the_answer(parts: Parts) -> None:
+    parts.connect()
+    made = await parts.fire()
+    waiting = asyncio.create_task(parts.service.wait(made.id, 5))
+    await parts.requests()
+    await parts.answer(made.id)
+    began = time.perf_counter()
+    assert (await waiting).status == "succeeded"
+    assert time.perf_counter() - began < 0.5
+    assert (await parts.service.wait(made.id, 5)).status == "succeeded"
+    assert parts.service._waiting == {}
+
+
+async def test_wait_tells_at_its_deadline_what_there_is(parts: Parts) -> None:
+    made = await parts.fire()
+    began = time.perf_counter()
+    assert (await parts.service.wait(made.id, 0.2)).status == "queued"
+    assert 0.2 <= time.perf_counter() - began < 1
+    with pytest.raises(NotFound):
+        await parts.service.wait("none", 0.1)
+
+
+async def test_wait_finds_the_answer_although_the_signal_was_lost(parts: Parts) -> None:
+    parts.connect()
+    parts.signals._handlers[CLOUD_DONE].clear()
+    made = await parts.fire()
+    await parts.requests()
+    waiting = asyncio.create_task(parts.service.wait(made.id, 5))
+    await asyncio.sleep(0.1)
+    await parts.answer(made.id)
+    assert (await asyncio.wait_for(waiting, 2)).status == "succeeded"
+
+
+async def test_cancel_ends_a_command_and_lets_the_next_one_go(parts: Parts) -> None:
+    made = await parts.fire(timeout_s=60)
+    cancelled = await parts.service.cancel(made.id, "bob")
+    assert (cancelled.status, cancelled.transitions[-1].actor) == ("cancelled", "bob")
+    parts.connect()
+    await asyncio.sleep(0.1)
+    assert parts.sender.sent == []
+    with pytest.raises(Conflict):
+        await parts.service.cancel(made.id, "bob")
+    with pytest.raises(NotFound):
+        await parts.service.cancel("none", "bob")
+
+
+async def test_cancel_of_what_is_under_way(parts: Parts) -> None:
+    parts.connect()
+    first, second = await parts.fire(timeout_s=60), await parts.fire(timeout_s=60)
+    await parts.requests()
+    waiting = asyncio.create_task(parts.service.wait(first.id, 5))
+    await asyncio.sleep(0.05)
+    await parts.service.cancel(first.id, "bob")
+    assert (await waiting).status == "cancelled"
+    assert (await parts.requests(2))[1].body["id"] == second.id
+    await parts.answer(first.id)
+    assert len(parts.refused) == 1
+    assert (await parts.life(first.id))[-1] == "cancelled"
+
+
+async def test_cancel_and_answer_at_once_leave_one_end(parts: Parts) -> None:
+    parts.connect()
+    for _ in range(10):
+        made = await parts.fire()
+        await parts.requests(len(parts.sender.sent) + 1)
+        results = await asyncio.gather(parts.service.cancel(made.id, "bob"), parts.answer(made.id), return_exceptions=True)
+        life = await parts.life(made.id)
+        assert len({"cancelled", "succeeded"} & set(life)) == 1
+        assert isinstance(results[0], Conflict) == ("succeeded" in life)
+
+
+async def test_an_absent_store_is_said_so(migrated_dsn: str) -> None:
+    pool = await make_pool(migrated_dsn, name="test")
+    service = CommandService(pool, MemorySignals(), MemoryBus(), {"kiln": KILN})
+    await pool.close()
+    with pytest.raises(StoreUnavailable):
+        await service.create("d1", "kiln", "default", "fire", {"to": 1}, actor="ann")
+    with pytest.raises(StoreUnavailable):
+        await service.get("x")

@@ -1,0 +1,100 @@
+"""Events and status texts in a real PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+
+from ingest import dead_letters_table
+from ingest.dead_letters_table import list_letters
+from ingest.disk_guard import DiskGuard, Usage
+from ingest.events import EventPipeline
+from iotsphere.delivery import Delivery
+from iotsphere.infra.postgres import make_pool
+from iotsphere.topics import Kind
+from tests.support.devices import delivery, thermometer
+from tests.support.ingest import now_ms
+
+if TYPE_CHECKING:
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def pool(migrated_dsn: str) -> "AsyncIterator[Pool]":
+    made = await make_pool(migrated_dsn, name="test", high=2)
+    yield made
+    await made.close()
+
+
+def event(payload: Any, **details: Any) -> Delivery:
+    return delivery(payload, kind=Kind.EVENT, received_at=now_ms(), **details)
+
+
+async def test_events_are_one_row_each_and_repeated_ones_are_ignored(pool: "Pool") -> None:
+    buried: list[int] = []
+    pipeline = EventPipeline(pool, pool, retention_days=30, buried=buried.append)
+    ts = now_ms()
+    sent = [
+        event({"ts": ts, "name": "door", "severity": "warning", "data": {"open": True}}),
+        event({"ts": ts, "name": "door", "data": {"other": 1}}),
+        event({"ts": ts, "name": "leak", "severity": "critical"}),
+        event(b"nonsense"),
+        event({"ts": ts, "name": "nul", "data": {"text": "a\0b"}}),
+        event({"ts": ts, "name": "door"}, device=thermometer("t-2")),
+    ]
+    await pipeline.commit(sent)
+    await pipeline.commit(sent[:3])
+    rows = await pool.fetch("select device_id, name, severity, data::text as data from ops.events order by device_id, name")
+    assert [tuple(row) for row in rows] == [
+        ("t-1", "door", "warning", '{"open": true}'),
+        ("t-1", "leak", "critical", None),
+        ("t-2", "door", "info", None),
+    ]
+    letters = await list_letters(pool, "t-1", 10)
+    assert sorted(letter.category for letter in letters) == ["store", "validation"]
+    assert sum(buried) == 2
+
+
+async def test_the_newest_status_of_a_device_counts(pool: "Pool") -> None:
+    pipeline = EventPipeline(pool, pool, retention_days=30)
+
+    def status(text: bytes, at: int) -> Delivery:
+        return delivery(text, kind=Kind.STATUS, received_at=at)
+
+    now = now_ms()
+    await pipeline.commit([status(b"starting", now), status(b"running", now + 1)])
+    await pipeline.commit([status(b"old", now - 1000)])
+    assert await pool.fetch("select text from ops.device_status") == [("running",)]
+    await pipeline.commit([status(b"stopping", now + 2), status(b"\xff", now)])
+    assert await pool.fetchval("select text from ops.device_status") == "stopping"
+    assert len(await list_letters(pool, "t-1", 10)) == 1
+
+
+async def test_events_wait_while_the_disk_is_full(pool: "Pool", tmp_path: Path) -> None:
+    free = 4
+    guard = DiskGuard(tmp_path, usage=lambda _: Usage(100, 100 - free, free))
+    await guard.look()
+    waiting = asyncio.create_task(EventPipeline(pool, pool, retention_days=30, guard=guard).commit([event({"name": "door"})]))
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    free = 6
+    await guard.look()
+    await asyncio.wait_for(waiting, 5)
+    assert await pool.fetchval("select count(*) from ops.events") == 1
+
+
+async def test_dead_letters_are_bounded(pool: "Pool", monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = EventPipeline(pool, pool, retention_days=30)
+    await pipeline.commit([event(b"bad %d" % n) for n in range(20)])
+    await pool.execute("update telemetry.dead_letters set at = now() - interval '31 days' where payload = 'bad 19'")
+    monkeypatch.setattr(dead_letters_table, "KEPT", 10)
+    await dead_letters_table.trim(pool)
+    kept = await list_letters(pool, "t-1", 100)
+    assert [letter.payload for letter in kept] == [b"bad %d" % n for n in range(18, 9, -1)]
+    assert [letter.payload for letter in await list_letters(pool, "t-1", 2)] == [b"bad 18", b"bad 17"]
+    assert await list_letters(pool, "t-2", 2) == []

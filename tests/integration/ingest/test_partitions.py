@@ -1,0 +1,80 @@
+"""Daily partitions in a real PostgreSQL."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+from ingest.partitions import AHEAD_DAYS, BEHIND_DAYS, Partitions, day_of_name, name_of
+from iotsphere.infra.postgres import make_pool
+
+if TYPE_CHECKING:
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+pytestmark = pytest.mark.integration
+TODAY = int(time.time() // 86_400)
+
+
+@pytest.fixture
+async def pool(migrated_dsn: str) -> "AsyncIterator[Pool]":
+    made = await make_pool(migrated_dsn, name="test", high=6)
+    yield made
+    await made.close()
+
+
+async def days(pool: "Pool") -> set[int]:
+    rows = await pool.fetch(
+        "select inhrelid::regclass::text as name from pg_inherits where inhparent = 'telemetry.telemetry'::regclass"
+    )
+    return {day for row in rows if (day := day_of_name(row["name"].split(".")[1])) is not None}
+
+
+def calendar(day: int) -> date:
+    return date(1970, 1, 1) + timedelta(days=day)
+
+
+async def test_the_days_around_today_exist_beforehand_and_tomorrow_one_more(pool: "Pool") -> None:
+    now = float(TODAY * 86_400)
+    partitions = Partitions(pool, 30, lambda: now)
+    await partitions.load()
+    assert await days(pool) == set(range(TODAY - BEHIND_DAYS, TODAY + AHEAD_DAYS + 1))
+    now += 86_400
+    await partitions.make_ahead()
+    assert max(await days(pool)) == TODAY + AHEAD_DAYS + 1
+
+
+async def test_several_processes_make_the_same_days_at_once(pool: "Pool") -> None:
+    await asyncio.gather(*(Partitions(pool, 30).load() for _ in range(4)))
+    assert len(await days(pool)) == BEHIND_DAYS + 1 + AHEAD_DAYS
+    key = await pool.fetchval(
+        "select pg_get_indexdef(indexrelid) from pg_index where indrelid = to_regclass('telemetry.' || $1) and indisprimary",
+        name_of(TODAY),
+    )
+    assert '(device_id, "timestamp", measurement) INCLUDE (value)' in key
+
+
+async def test_a_partition_holds_its_day_in_utc_to_the_microsecond(pool: "Pool") -> None:
+    await Partitions(pool, 30).load()
+    for micros in (0, 86_400_000_000 - 1):
+        place = await pool.fetchval(
+            "insert into telemetry.telemetry values ('d', to_timestamp($1) + make_interval(secs => $2), 'm', 1, null) "
+            "returning tableoid::regclass::text",
+            TODAY * 86_400,
+            micros / 1e6,
+        )
+        assert place == f"telemetry.{name_of(TODAY)}"
+
+
+async def test_days_beyond_retention_are_dropped_and_others_kept(pool: "Pool") -> None:
+    partitions = Partitions(pool, 30)
+    await partitions.load()
+    await partitions.ensure([TODAY - 40, TODAY - 32, TODAY - 31, TODAY - 30])
+    assert await partitions.drop_expired() == [calendar(TODAY - 40), calendar(TODAY - 32)]
+    assert {TODAY - 31, TODAY - 30, TODAY} <= await days(pool)
+    assert not {TODAY - 40, TODAY - 32} & await days(pool)
+    await partitions.ensure([TODAY - 40])
+    assert await partitions.drop_expired() == [calendar(TODAY - 40)]

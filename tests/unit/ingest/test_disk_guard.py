@@ -1,0 +1,66 @@
+"""What looks at the disk mean."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ingest.disk_guard import DiskGuard, DiskWatch, Usage
+
+GIB = 1 << 30
+
+
+def usage(free_percent: float, total: int = 100 * GIB) -> Usage:
+    free = int(total * free_percent / 100)
+    return Usage(total, total - free, free)
+
+
+def test_intake_pauses_under_five_percent_and_resumes_at_six() -> None:
+    watch = DiskWatch()
+    seen = []
+    for free in (50, 5.1, 5.0, 4.99, 5.5, 5.99, 6.0, 5.2, 4.0):
+        watch.observe(0, usage(free))
+        seen.append(watch.paused)
+    assert seen == [False, False, False, True, True, True, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("looks", "days"),
+    [
+        ([], None),
+        ([(0, 50)], None),
+        ([(0, 50), (600, 49)], None),  # seen for too short
+        ([(0, 50), (3600, 50)], None),  # not growing
+        ([(0, 50), (3600, 60)], None),  # shrinking
+        ([(0, 66), (86_400, 65)], 60),  # 1 % a day, 60 % until the pause
+        ([(0, 100), (86_400, 4)], 0),
+        ([(0, 65.000001), (86_400, 65)], 3650),
+    ],
+)
+def test_days_left_come_from_growth(looks: list[tuple[float, float]], days: float | None) -> None:
+    watch = DiskWatch()
+    for now, free in looks:
+        watch.observe(now, usage(free))
+    assert watch.days_left() == (None if days is None else pytest.approx(days, rel=1e-3))
+
+
+def test_growth_is_that_of_the_last_day() -> None:
+    watch = DiskWatch()
+    for n in range(300):  # ten minutes each: two fast days, then a slow one
+        watch.observe(n * 600, usage(90 - n * 0.1 if n < 150 else 75 - (n - 150) * 0.01))
+    found = watch.days_left()
+    assert found is not None
+    assert found == pytest.approx((73.51 - 5) / (0.01 * 144), rel=0.02)
+
+
+async def test_the_guard_opens_and_closes_the_door_and_reports(tmp_path: Path) -> None:
+    free = 50.0
+    guard = DiskGuard(tmp_path, tmp_path / "disk.json", usage=lambda _: usage(free), clock=lambda: 7.0)
+    await guard.look()
+    await guard.ready()
+    report = json.loads((tmp_path / "disk.json").read_text())
+    assert report == {"paused": False, "used": 50 * GIB, "free": 50 * GIB, "days_left": None, "at": 7.0}
+    free = 4.0
+    await guard.look()
+    assert guard.paused
+    assert json.loads((tmp_path / "disk.json").read_text())["paused"] is True

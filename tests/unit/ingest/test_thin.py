@@ -1,0 +1,60 @@
+"""Thinning and aligning columns."""
+
+from array import array
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.thin import Column, aligned, thin
+
+
+def column(points: dict[int, float]) -> Column:
+    return Column(array("q", sorted(points)), array("d", [points[m] for m in sorted(points)]))
+
+
+def points(found: Column) -> dict[int, float]:
+    return dict(zip(found.moments, found.values, strict=True))
+
+
+def test_few_points_are_left_alone() -> None:
+    found = column({1: 5.0, 2: 6.0})
+    assert thin(found, 0, 10, 2) is found
+
+
+def test_peaks_and_gaps_stay() -> None:
+    full = {n: float(n % 3) for n in range(1000)} | dict.fromkeys(range(3000, 4000), 1.0)
+    full[500], full[3300] = 99.0, -99.0
+    thinned = points(thin(column(full), 0, 4000, 40))
+    assert len(thinned) <= 40
+    assert thinned[500] == 99.0
+    assert thinned[3300] == -99.0
+    assert not [m for m in thinned if 1000 <= m < 3000]
+
+
+@given(
+    st.dictionaries(st.integers(0, 9999), st.floats(-1e6, 1e6), min_size=1, max_size=300), st.integers(2, 50), st.integers(0, 300)
+)
+def test_whatever_comes_out_was_there_and_is_few_and_keeps_the_extremes(full: dict[int, float], most: int, cut: int) -> None:
+    whole = column(full)
+    thinned = thin(whole, 0, 10_000, most)
+    found = points(thinned)
+    assert list(thinned.moments) == sorted(thinned.moments)
+    assert found.items() <= full.items()
+    assert len(found) <= max(most, 2)
+    assert (min(found.values()), max(found.values())) == (min(full.values()), max(full.values()))
+    # Page by page keeps the same promises, wherever the pages end.
+    edge = sorted(full)[min(cut, len(full) - 1)]
+    first = whole.before(edge)
+    rest = Column(whole.moments[len(first.moments) :], whole.values[len(first.moments) :])
+    paged = points(thin(thin(first, 0, 10_000, most).followed_by(rest), 0, 10_000, most))
+    assert paged.items() <= full.items()
+    assert len(paged) <= max(most, 2)
+    assert (min(paged.values()), max(paged.values())) == (min(full.values()), max(full.values()))
+
+
+def test_columns_share_one_line_of_time() -> None:
+    moments, values = aligned({"a": column({1: 1.0, 3: 3.0}), "b": column({2: 2.0, 3: 4.0})})
+    assert moments == [1, 2, 3]
+    assert values == {"a": [1.0, None, 3.0], "b": [None, 2.0, 4.0]}
+    assert aligned({}) == ([], {})
+    assert aligned({"a": column({5: 1.0})}) == ([5], {"a": [1.0]})
