@@ -89,6 +89,7 @@ def build(ui: Path) -> None:
     Raises:
         UiBuildError: no Node, no packages, or the build failed.
     """
+    ui = ui.resolve()  # the tools run in it
     node, npm = _tools()
     env = {
         **os.environ,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from iotsphere.errors import Misconfigured
 
+ADMIN = "admin"  # the first user
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
@@ -53,6 +55,21 @@ class Home:
         try:
             for directory in (self.root, self.secrets, self.logs, self.run, self.devices, self.backups):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.root.chmod(0o700)
+            owner = self.root.stat().st_uid
+        except OSError as error:
+            raise Misconfigured(f"IOTSPHERE_HOME {self.root} cannot be used: {error}") from error
+        if owner != os.geteuid():  # root could use it, and its owner not any more
+            raise Misconfigured(f"IOTSPHERE_HOME {self.root} belongs to another user (uid {owner}): run it as that user")
+
+    def prepare_run(self) -> None:
+        """Create only what a lock needs.
+
+        Raises:
+            Misconfigured: it cannot be created, or belongs to somebody else.
+        """
+        try:
+            self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.root.chmod(0o700)
         except OSError as error:
             raise Misconfigured(f"IOTSPHERE_HOME {self.root} cannot be used: {error}") from error

@@ -1,8 +1,13 @@
 """TCP ports: a taken one is named with the setting that changes it."""
 
+import random
 import socket
+from pathlib import Path
 
 from iotsphere.errors import PortTaken
+
+RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+LOWEST = 20_000
 
 
 def claim(host: str, port: int, setting: str) -> int:
@@ -11,10 +16,31 @@ def claim(host: str, port: int, setting: str) -> int:
     Raises:
         PortTaken: another program listens there.
     """
+    if port == 0:
+        return _free(host, setting)
+    if not _can_bind(host, port):
+        raise PortTaken(port, setting)
+    return port
+
+
+def _free(host: str, setting: str) -> int:
+    """A port below those that the kernel gives to outgoing connections: nobody takes it while its program restarts."""
+    try:
+        ceiling = int(RANGE_FILE.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        ceiling = 0
+    for _ in range(1000):
+        port = random.randrange(LOWEST, max(ceiling, LOWEST + 10_000))
+        if _can_bind(host, port):
+            return port
+    raise PortTaken(0, setting)
+
+
+def _can_bind(host: str, port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
-            raise PortTaken(port, setting) from error
-        return int(probe.getsockname()[1])
+        except OSError:
+            return False
+        return True

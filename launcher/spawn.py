@@ -1,4 +1,4 @@
-"""Runs a program so that it dies with its parent: `python spawn.py [--user NAME] [--death SIGNAL] -- PROGRAM ARG…`.
+"""Runs a program so that it dies with its parent: `python spawn.py --parent PID [--user NAME] [--death SIGNAL] -- PROGRAM ARG…`.
 
 A step of its own between fork and the program, because the death signal must be set from the child's main thread
 and after the change of user (which clears it). PostgreSQL refuses to run as root, so root gives it a user of its
@@ -34,18 +34,18 @@ class _CapabilityData(ctypes.Structure):
 def main() -> None:
     """Set everything up, then become the program."""
     arguments = _parse()
-    parent = os.getppid()
     raise_file_limit()
     if arguments.user:
         _become(arguments.user)
     _checked(_libc.prctl(PR_SET_PDEATHSIG, getattr(signal, arguments.death), 0, 0, 0), "PR_SET_PDEATHSIG")
-    if os.getppid() != parent:
+    if os.getppid() != arguments.parent:  # told, not looked up: the parent may have ended before our first line
         sys.exit("the parent ended meanwhile")
     os.execvp(arguments.program[0], arguments.program)  # noqa: S606 - this is what the module is for
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="launcher.spawn")
+    parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--user", default="")
     parser.add_argument("--death", default="SIGTERM")
     parser.add_argument("program", nargs="+")

@@ -4,11 +4,13 @@ import json
 import os
 import shutil
 from dataclasses import asdict, dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 from iotsphere.errors import Misconfigured
-from launcher.home import Home
+from launcher import loopback
+from launcher.home import ADMIN, Home
 from launcher.lock import holder
 
 GIB = 1 << 30
@@ -44,13 +46,22 @@ def read(home: Home) -> Status:
     except Misconfigured:
         endpoints = None
     return Status(
-        ready=bool(endpoints and services) and all(s["state"] == "ready" for s in services.values()),
+        ready=bool(endpoints) and _all_ready(services),
         urls={"http": endpoints.http, "mqtts": endpoints.mqtts} if endpoints else {},
         dsn=endpoints.dsn if endpoints else "",
-        admin={"user": "admin", "password_file": str(home.admin_password_file)},
+        admin={"user": ADMIN, "password_file": str(home.admin_password_file)},
         services=services,
-        disk=asdict(disk(home)),
+        disk=asdict(disk(home, endpoints.edge if endpoints else "")),
     )
+
+
+def is_ready(home: Home) -> bool:
+    """Whether every service of a running platform is ready."""
+    return holder(home.lock_file) is not None and _all_ready(_services(home))
+
+
+def _all_ready(services: dict[str, dict[str, Any]]) -> bool:
+    return bool(services) and all(s["state"] == "ready" for s in services.values())
 
 
 def _services(home: Home) -> dict[str, dict[str, Any]]:
@@ -61,17 +72,21 @@ def _services(home: Home) -> dict[str, dict[str, Any]]:
     return found
 
 
-def disk(home: Home) -> Disk:
-    """Bytes used below the home and free on its file system; days left as `edge` has worked them out."""
-    try:
-        report = json.loads((home.run / "disk.json").read_text())
-    except (OSError, ValueError):
-        report = {}
+def disk(home: Home, edge: str = "") -> Disk:
+    """Bytes used below the home and free on its file system; days left as `edge` (its health URL) has worked them out."""
     return Disk(
         used=used_bytes(home.root),
         free=shutil.disk_usage(home.root).free if home.root.exists() else 0,
-        days_left=report.get("days_left"),
+        days_left=_days_left(edge) if edge else None,
     )
+
+
+def _days_left(edge: str) -> float | None:
+    try:
+        days: float | None = json.loads(loopback.get(f"{edge}/health/ready", 1.0))["parts"]["disk"]["days_left"]
+    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+        return None
+    return days
 
 
 def used_bytes(root: Path) -> int:

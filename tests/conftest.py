@@ -47,7 +47,7 @@ def migrated_dsn(postgres_admin: str, migrated_template: str) -> Iterator[str]:
 
 def _database(admin: str, template: str) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
-    servers.execute(admin, f"create database {name} template {template} strategy file_copy")
+    servers.execute(admin, f"create database {name} template {template} strategy wal_log")
     yield servers.with_database(admin, name)
     servers.execute(admin, f"drop database {name} with (force)")
 

@@ -5,13 +5,13 @@ import pwd
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 from iotsphere.errors import Misconfigured, OperatorError
 from launcher import spawn
+from launcher.embedded.leftovers import wait_until_left
 from launcher.home import write_private
 
 USER = "iotsphere"
@@ -134,31 +134,14 @@ class EmbeddedPostgres:
         Raises:
             OperatorError: one is still there after the timeout (seconds).
         """
-        deadline = time.monotonic() + timeout
-        while left := _processes_in(self._data):
-            if time.monotonic() > deadline:
-                raise OperatorError(f"PostgreSQL processes {left} still use {self._data}")
-            time.sleep(0.05)
+        wait_until_left(self._data, timeout)
         (self._data / "postmaster.pid").unlink(missing_ok=True)
 
 
-def _processes_in(data: Path) -> list[int]:
-    """Processes whose working directory is the data directory: every PostgreSQL process, and nothing else."""
-    found = []
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit():
-            try:
-                if (process / "cwd").readlink() == data:
-                    found.append(int(process.name))
-            except OSError:
-                continue
-    return found
-
-
 def wrapped(command: list[str], account: pwd.struct_passwd | None, death: str) -> list[str]:
-    """The command behind launcher.spawn."""
+    """The command behind launcher.spawn, for a child of this very process."""
     user = ["--user", account.pw_name] if account else []
-    return [sys.executable, "-IS", spawn.__file__, *user, "--death", death, "--", *command]
+    return [sys.executable, "-IS", spawn.__file__, "--parent", str(os.getpid()), *user, "--death", death, "--", *command]
 
 
 def system_account() -> pwd.struct_passwd | None:

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from iotsphere.errors import Misconfigured
+from launcher.embedded.leftovers import wait_until_left
 from launcher.embedded.postgres import wrapped
 from launcher.home import write_private
 
@@ -59,3 +60,11 @@ class EmbeddedValkey:
     def command(self) -> list[str]:
         """What to run, dying with its parent."""
         return wrapped([str(server()), str(self._directory / "valkey.conf")], None, "SIGTERM")
+
+    def wait_for_orphans(self, timeout: float = 30.0) -> None:
+        """After a kill of its parent a server may still be writing its file; a new one must not start before.
+
+        Raises:
+            OperatorError: it is still there after the timeout (seconds).
+        """
+        wait_until_left(self._directory, timeout)

@@ -1,0 +1,81 @@
+"""Commands as a user sees them: reached through a device that he may see."""
+
+from cloud_api.auth import Principal
+from cloud_api.domain.commands.schemas import Command, NewCommand, view
+from cloud_api.domain.devices.service import Devices
+from cloud_api.domain.devices.table import DeviceRow
+from commands.service import CommandService
+from commands.view import CommandView
+from iotsphere.errors import Conflict, NotFound
+
+REFUSING = ("disabled", "retired")
+
+
+class Commands:
+    """Gives, follows and cancels commands."""
+
+    def __init__(self, devices: Devices, commands: CommandService) -> None:
+        self._devices, self._commands = devices, commands
+
+    async def give(self, principal: Principal, device: str, new: NewCommand, key: str | None, wait_s: float) -> Command:
+        """Commit a command and wait for its end for at most ``wait_s`` seconds.
+
+        Args:
+            key: the same key means the same command, which is then given only once.
+
+        Raises:
+            NotFound: there is no such device, or none that the user may see.
+            InvalidInput: the type has no such command, or a parameter is wrong.
+            Conflict: the device takes no commands, or the key was used for another command.
+        """
+        row = await self._devices.visible(principal, device)
+        if row.status in REFUSING:
+            raise Conflict(f"{device} is {row.status} and takes no commands")
+        command = await self._commands.create(
+            row.id, row.device_type, row.organization, new.name, new.params,
+            actor=principal.id, timeout_s=new.timeout, idempotency_key=key,
+        )  # fmt: skip
+        if wait_s > 0:
+            command = await self._commands.wait(command.id, wait_s)
+        return view(command, row.simulated)
+
+    async def of_device(self, principal: Principal, device: str, limit: int) -> list[Command]:
+        """The device's commands, newest first, without those of a former owner.
+
+        Raises:
+            NotFound: there is no such device, or none that the user may see.
+        """
+        row = await self._devices.visible(principal, device)
+        listed = await self._commands.list(device, limit)
+        return [view(command, row.simulated) for command in listed if command.organization == row.organization]
+
+    async def get(self, principal: Principal, command: str) -> Command:
+        """One command.
+
+        Raises:
+            NotFound: there is no such command, or none that the user may see.
+        """
+        found, row = await self._visible(principal, command)
+        return view(found, row.simulated)
+
+    async def cancel(self, principal: Principal, command: str) -> Command:
+        """The device is not told any more; one that has the command already may still carry it out.
+
+        Raises:
+            NotFound: there is no such command, or none that the user may see.
+            Conflict: it has ended.
+        """
+        _, row = await self._visible(principal, command)
+        return view(await self._commands.cancel(command, principal.id), row.simulated)
+
+    async def _visible(self, principal: Principal, command: str) -> tuple[CommandView, DeviceRow]:
+        found = await self._commands.get(command)
+        if found is None or not principal.sees(found.organization):
+            raise NotFound(f"there is no command {command}")
+        return found, await self._row(principal, found)
+
+    async def _row(self, principal: Principal, command: CommandView) -> DeviceRow:
+        try:
+            return await self._devices.visible(principal, command.device)
+        except NotFound as error:  # the device has changed hands
+            raise NotFound(f"there is no command {command.id}") from error

@@ -1,0 +1,118 @@
+"""Devices on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+DeviceId = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9:._-]{0,63}$")]
+
+
+class PresenceView(msgspec.Struct, kw_only=True, frozen=True):
+    """The newest session of a device."""
+
+    connected: bool
+    since: datetime
+    reason: str
+    session: int
+
+
+class LatestView(msgspec.Struct, frozen=True):
+    """The newest reading of a measurement; ``ts`` in ms since the Unix epoch."""
+
+    value: float | None
+    ts: float
+
+
+class Device(msgspec.Struct, kw_only=True, frozen=True):
+    """A device with its presence and newest readings; ``stale``: no reading for 3 × the reporting interval of its type."""
+
+    id: str
+    device_type: str
+    manufacturer: str
+    organization: str
+    kind: Literal["device", "simulated"]
+    simulated: bool
+    status: Literal["registered", "active", "disabled", "retired"]
+    created_at: datetime
+    last_connected: datetime | None
+    presence: PresenceView | None
+    last_data_at: float | None
+    stale: bool
+    latest: dict[str, LatestView]
+
+
+class DevicePage(msgspec.Struct, kw_only=True, frozen=True):
+    """Devices in order of their ids; ``next_cursor`` is None on the last page."""
+
+    items: list[Device]
+    next_cursor: str | None
+
+
+class NewDevice(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A device to register. Its id is unique in the installation and never given out again."""
+
+    id: DeviceId
+    device_type: str
+    organization: str | None = None
+    manufacturer: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    simulated: bool = False
+
+
+class CertificateView(msgspec.Struct, kw_only=True, frozen=True):
+    """A certificate without its key."""
+
+    serial: str
+    fingerprint: str
+    issued_at: datetime
+    not_after: datetime
+    revoked_at: datetime | None
+    revoked_reason: str | None
+
+
+class CertificateList(msgspec.Struct, frozen=True):
+    """Newest first."""
+
+    items: list[CertificateView]
+
+
+class RefusalView(msgspec.Struct, kw_only=True, frozen=True):
+    """Something that was refused, and why; equal ones are counted."""
+
+    id: str
+    at: datetime
+    device: str | None
+    category: str
+    reason: str
+    topic: str | None
+    peer: str | None
+    count: int
+
+
+class RefusalList(msgspec.Struct, frozen=True):
+    """Newest first."""
+
+    items: list[RefusalView]
+
+
+class ConnectInfo(msgspec.Struct, kw_only=True, frozen=True):
+    """How the device connects; the two texts work as pasted beside the files of the certificate zip."""
+
+    host: str
+    port: int
+    ca_pem: str
+    topics: dict[str, str]
+    mosquitto_pub: str
+    python: str
+
+
+class FleetSummary(msgspec.Struct, kw_only=True, frozen=True):
+    """Counts over the devices that the caller sees. ``stale`` counts connected ones; ``offline`` is not connected."""
+
+    total: int
+    connected: int
+    stale: int
+    offline: int
+    simulated: int
+    by_type: dict[str, int]
+    points_last_minute: int

@@ -1,0 +1,187 @@
+"""The registry of devices as a user sees it."""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from cloud_api.auth import Principal
+from cloud_api.domain.devices import certificate_table, freshness, table
+from cloud_api.domain.devices.freshness import Latest
+from cloud_api.domain.devices.schemas import (
+    Device,
+    DevicePage,
+    LatestView,
+    NewDevice,
+    PresenceView,
+)
+from cloud_api.domain.devices.table import DeviceRow, Filter, Status
+from cloud_api.domain.organizations import table as organizations
+from cloud_api.tenancy import Tenancy
+from ingest.history import History
+from iotsphere.devices._spec import DeviceType
+from iotsphere.errors import Conflict, InvalidInput, NotFound
+from iotsphere.signals import EDGE_WAKE, Signals
+
+LIVING: tuple[Status, ...] = ("registered", "active", "disabled")
+
+
+class Devices:
+    """Reads and changes of the registry, each in a transaction of the caller's organization."""
+
+    def __init__(
+        self,
+        tenancy: Tenancy,
+        history: History,
+        types: Mapping[str, DeviceType],
+        signals: Signals,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._tenancy, self._history, self._types, self._signals, self._clock = tenancy, history, types, signals, clock
+
+    async def visible(self, principal: Principal, device: str) -> DeviceRow:
+        """The row of a device, retired ones too.
+
+        Raises:
+            NotFound: there is none, or none that the user may see.
+        """
+        async with self._tenancy.transaction(principal.scope) as connection:
+            return found(await table.find(connection, device), device)
+
+    async def get(self, principal: Principal, device: str) -> Device:
+        """A device with its newest readings.
+
+        Raises:
+            NotFound: there is none, or none that the user may see.
+        """
+        return (await self._views([await self.visible(principal, device)]))[0]
+
+    async def page(self, principal: Principal, wanted: Filter, after: str, limit: int) -> DevicePage:
+        """One page of devices, without the retired ones."""
+        async with self._tenancy.transaction(principal.scope) as connection:
+            rows = await table.page(connection, wanted, after, limit + 1)
+        shown = rows[:limit]
+        return DevicePage(items=await self._views(shown), next_cursor=shown[-1].id if len(rows) > limit else None)
+
+    async def add(self, principal: Principal, new: NewDevice) -> Device:
+        """Register a device.
+
+        Raises:
+            InvalidInput: no such type, or no such organization that the user may see.
+            Conflict: the id is taken, or was once.
+        """
+        declared = self._declared(new.device_type)
+        organization = new.organization or principal.organization
+        async with self._tenancy.transaction(principal.scope) as connection:
+            if not await organizations.exists(connection, organization):
+                raise InvalidInput("organization", f"there is no organization {organization!r}")
+            added = await table.insert(
+                connection, new.id, _placeholder_key(), declared.key, new.manufacturer or declared.manufacturer,
+                organization, "simulated" if new.simulated else "device",
+            )  # fmt: skip
+            if not added:
+                raise Conflict(f"the id {new.id} is taken")
+            await table.insert_asset(connection, new.id, declared.model, organization)
+        return await self.get(principal, new.id)
+
+    def _declared(self, key: str) -> DeviceType:
+        if key not in self._types:
+            raise InvalidInput("device_type", f"no type {key!r}; known: {', '.join(sorted(self._types))}")
+        return self._types[key]
+
+    async def retire(self, principal: Principal, device: str) -> None:
+        """Take a device out of service for good; its id stays reserved, its data readable.
+
+        Raises:
+            NotFound: there is none, or none that the user may see.
+        """
+        async with self._tenancy.transaction(principal.scope) as connection:
+            found(await table.find(connection, device), device)
+            if await table.set_status(connection, device, "retired", LIVING):
+                await certificate_table.revoke_all(connection, device, "retired")
+        await self._signals.send(EDGE_WAKE, device)
+
+    async def disable(self, principal: Principal, device: str) -> Device:
+        """Refuse the device's connections until it is enabled again.
+
+        Raises:
+            NotFound: there is none, or none that the user may see.
+            Conflict: it is retired.
+        """
+        return await self._move(principal, device, "disabled", LIVING)
+
+    async def enable(self, principal: Principal, device: str) -> Device:
+        """Undo disable().
+
+        Raises:
+            NotFound: there is none, or none that the user may see.
+            Conflict: it is retired.
+        """
+        before = await self.visible(principal, device)
+        return await self._move(principal, device, "active" if before.last_connected else "registered", LIVING)
+
+    async def _move(self, principal: Principal, device: str, status: Status, allowed: Sequence[Status]) -> Device:
+        async with self._tenancy.transaction(principal.scope) as connection:
+            found(await table.find(connection, device), device)
+            if not await table.set_status(connection, device, status, allowed):
+                raise Conflict(f"{device} is retired")
+        await self._signals.send(EDGE_WAKE, device)
+        return await self.get(principal, device)
+
+    async def latest(self, rows: Sequence[DeviceRow]) -> dict[str, Latest]:
+        """Newest readings by device, clipped to the present owner's time."""
+        if not rows:
+            return {}
+        read = await self._history.latest_many([r.id for r in rows])
+        return {
+            r.id: freshness.since(read.get(r.id, {}), r.owned_from.timestamp() * 1000 if r.owned_from else None) for r in rows
+        }
+
+    async def _views(self, rows: Sequence[DeviceRow]) -> list[Device]:
+        latest = await self.latest(rows)
+        return [self._view(row, latest[row.id]) for row in rows]
+
+    def _view(self, row: DeviceRow, latest: Latest) -> Device:
+        newest = freshness.last_data_at(latest)
+        return Device(
+            id=row.id,
+            device_type=row.device_type,
+            manufacturer=row.manufacturer,
+            organization=row.organization,
+            kind=row.kind,
+            simulated=row.simulated,
+            status=row.status,
+            created_at=row.created_at,
+            last_connected=row.last_connected,
+            presence=presence(row),
+            last_data_at=newest,
+            stale=self.is_stale(row.device_type, newest),
+            latest={name: LatestView(v.value, v.ts) for name, v in latest.items()},
+        )
+
+    def is_stale(self, device_type: str, newest_ms: float | None) -> bool:
+        """Whether a newest reading of that age makes a device of that type stale."""
+        return freshness.is_stale(self._types, device_type, newest_ms, self._clock() * 1000)
+
+
+def presence(row: DeviceRow) -> PresenceView | None:
+    """The newest session, None for a device that never connected."""
+    if row.connected is None or row.since is None or row.reason is None or row.session is None:
+        return None
+    return PresenceView(connected=row.connected, since=row.since, reason=row.reason, session=row.session)
+
+
+def found(row: DeviceRow | None, device: str) -> DeviceRow:
+    """The row, or the one answer for unknown and foreign devices alike.
+
+    Raises:
+        NotFound: it is None.
+    """
+    if row is None:
+        raise NotFound(f"there is no device {device}")
+    return row
+
+
+def _placeholder_key() -> str:
+    """Stands for the public key until the first certificate is made; nothing can match it."""
+    return hashlib.sha256(secrets.token_bytes(32)).hexdigest()

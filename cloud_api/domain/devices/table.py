@@ -1,0 +1,147 @@
+"""SQL of registry.devices and what hangs on a device there. All of it runs in a tenant's transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from cloud_api.tenancy import Connection
+
+Kind = Literal["device", "simulated"]
+Status = Literal["registered", "active", "disabled", "retired"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """A device with its presence; the last four are None for one that never connected."""
+
+    id: str
+    device_type: str
+    manufacturer: str
+    organization: str
+    kind: Kind
+    status: Status
+    created_at: datetime
+    last_connected: datetime | None
+    owned_from: datetime | None  # None: from the beginning
+    connected: bool | None
+    since: datetime | None
+    reason: str | None
+    session: int | None
+
+    @property
+    def simulated(self) -> bool:
+        """Whether all it says is simulation."""
+        return self.kind == "simulated"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list shall hold; None means any. ``q`` is a part of the id, in any case."""
+
+    device_type: str | None = None
+    organization: str | None = None
+    q: str | None = None
+    connected: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Since when a device is its present owner's; None: from the beginning."""
+
+    device: str
+    simulated: bool
+    owned_from: datetime | None
+
+
+# The CASE keeps '-infinity', which has no Python counterpart with a time zone, out of the driver.
+_OWNED_FROM = """
+(select case when isfinite(o."from") then o."from" end from registry.device_owner o
+ where o.device_id = d.id and o.organization_id = d.organization_id order by o."from" desc limit 1)
+"""
+_SELECT = f"""
+select d.id, d.device_type, d.manufacturer, d.organization_id, d.kind, d.status, d.created_at, d.last_connected,
+       {_OWNED_FROM}, p.connected, p.since, p.reason, p.session
+from registry.devices d left join registry.presence p on p.device_id = d.id
+"""  # noqa: S608 - made of constants
+_OWNERSHIPS = f"select d.id, d.kind = 'simulated', {_OWNED_FROM} from registry.devices d"  # noqa: S608 - made of constants
+_FILTER = """
+d.status <> 'retired' and ($1::text is null or d.device_type = $1) and ($2::text is null or d.organization_id = $2)
+and ($3::text is null or position(lower($3) in lower(d.id)) > 0) and ($4::boolean is null or coalesce(p.connected, false) = $4)
+"""
+
+
+async def find(connection: Connection, device: str) -> DeviceRow | None:
+    """One device, retired ones too; None also when the tenant may not see it."""
+    row = await connection.fetchrow(f"{_SELECT} where d.id = $1", device)
+    return DeviceRow(*row.values()) if row is not None else None
+
+
+async def page(connection: Connection, wanted: Filter, after: str, limit: int) -> list[DeviceRow]:
+    """Devices that are not retired, by id, after the given one."""
+    rows = await connection.fetch(
+        f"{_SELECT} where {_FILTER} and d.id > $5 order by d.id limit $6",
+        wanted.device_type, wanted.organization, wanted.q, wanted.connected, after, limit,
+    )  # fmt: skip
+    return [DeviceRow(*row.values()) for row in rows]
+
+
+async def fleet(connection: Connection, organization: str | None) -> list[tuple[str, str, bool, bool]]:
+    """(id, type, simulated, connected) of every device that is not retired."""
+    rows = await connection.fetch(
+        """select d.id, d.device_type, d.kind = 'simulated', coalesce(p.connected, false)
+           from registry.devices d left join registry.presence p on p.device_id = d.id
+           where d.status <> 'retired' and ($1::text is null or d.organization_id = $1)""",
+        organization,
+    )
+    return [tuple(row) for row in rows]
+
+
+async def ownerships(connection: Connection, device_type: str | None, organization: str | None) -> list[Ownership]:
+    """Every device, retired ones too, with its present owner's time."""
+    rows = await connection.fetch(
+        f"{_OWNERSHIPS} where ($1::text is null or d.device_type = $1) and ($2::text is null or d.organization_id = $2)",
+        device_type, organization,
+    )  # fmt: skip
+    return [Ownership(*row.values()) for row in rows]
+
+
+async def insert(
+    connection: Connection, device: str, key: str, device_type: str, manufacturer: str, organization: str, kind: Kind
+) -> bool:
+    """Register a device and its first owner; False when the id is or was taken by anyone."""
+    status = await connection.execute(
+        """insert into registry.devices (id, device_key, device_type, manufacturer, organization_id, kind)
+           values ($1, $2, $3, $4, $5, $6) on conflict (id) do nothing""",
+        device, key, device_type, manufacturer, organization, kind,
+    )  # fmt: skip
+    if status != "INSERT 0 1":
+        return False
+    await connection.execute(
+        "insert into registry.device_owner (device_id, organization_id) values ($1, $2)", device, organization
+    )
+    return True
+
+
+async def insert_asset(connection: Connection, device: str, model: str, organization: str) -> None:
+    """The thing that the device is; named after it until somebody renames it."""
+    await connection.execute(
+        "insert into asset.assets (asset_id, device_id, name, model, owner_id) values ($1, $1, $1, $2, $3)",
+        device, model, organization,
+    )  # fmt: skip
+
+
+async def set_status(connection: Connection, device: str, status: Status, allowed_from: Sequence[Status]) -> bool:
+    """Move the device along its life cycle; False when it is in none of the given states."""
+    changed = await connection.execute(
+        "update registry.devices set status = $2, changed_at = clock_timestamp() where id = $1 and status = any($3)",
+        device, status, list(allowed_from),
+    )  # fmt: skip
+    return changed == "UPDATE 1"
+
+
+async def set_key(connection: Connection, device: str, key: str) -> None:
+    """The device is known by another public key from now on."""
+    await connection.execute(
+        "update registry.devices set device_key = $2, changed_at = clock_timestamp() where id = $1", device, key
+    )

@@ -1,0 +1,72 @@
+"""Telemetry on the wire. Times are ms since the Unix epoch."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+
+class HistoryView(msgspec.Struct, kw_only=True, frozen=True, rename={"from_": "from"}):
+    """Readings in columns: ``columns.ts`` and one column per measurement, all equally long, null where one has no value.
+
+    Attributes:
+        unit: of the measurements that the device's type declares.
+        downsampled: whether readings were left out to keep below max_points.
+    """
+
+    device: str
+    simulated: bool
+    from_: int
+    to: int
+    unit: dict[str, str]
+    columns: dict[str, Sequence[float | None]]
+    downsampled: bool
+
+
+class NewestValue(msgspec.Struct, kw_only=True, frozen=True):
+    """The newest reading of a measurement.
+
+    Attributes:
+        source: simulation | replay | import | predicted | manual; null for a real device's own reading.
+        quality: out_of_range | undeclared; null for a good one.
+    """
+
+    value: float | None
+    ts: float
+    source: str | None
+    quality: str | None
+
+
+class LatestReadings(msgspec.Struct, kw_only=True, frozen=True):
+    """The newest reading of every measurement of a device."""
+
+    device: str
+    simulated: bool
+    unit: dict[str, str]
+    latest: dict[str, NewestValue]
+
+
+class Count(msgspec.Struct, frozen=True):
+    """How many devices, and how many of their readings lie in the window."""
+
+    devices: int
+    readings: int
+
+
+class AverageView(msgspec.Struct, kw_only=True, frozen=True, rename={"from_": "from"}):
+    """Mean over all readings of a measurement.
+
+    Attributes:
+        average: null when there is no reading.
+        included: whose readings are in it.
+        left_out: simulated devices, unless asked for.
+        simulated: whether any of what is included is simulated.
+    """
+
+    measurement: str
+    unit: str
+    from_: int
+    to: int
+    average: float | None
+    included: Count
+    left_out: Count
+    simulated: bool

@@ -1,0 +1,57 @@
+"""Stretches of time in queries (pure)."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from iotsphere.errors import InvalidInput
+
+DEFAULT_LENGTH = timedelta(hours=1)
+EPOCH = datetime.fromtimestamp(0, UTC)  # nothing is older; an earlier moment means this one
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Readings with start <= time < end."""
+
+    start: datetime
+    end: datetime
+
+    def clipped(self, owned_from: datetime | None) -> "Window":
+        """The part that does not lie before the given moment; empty windows have start == end."""
+        start = self.start if owned_from is None else max(self.start, owned_from)
+        return Window(min(start, self.end), self.end)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing can lie in it."""
+        return self.start >= self.end
+
+
+def window(from_: str | None, to: str | None, now: float) -> Window:
+    """The window of a query; without ``to`` it ends now, without ``from`` it is an hour long.
+
+    Raises:
+        InvalidInput: one of the two is no time, or they are the wrong way round.
+    """
+    end = _moment("to", to) if to is not None else datetime.fromtimestamp(now, UTC) + timedelta(milliseconds=1)
+    start = _moment("from", from_) if from_ is not None else end - DEFAULT_LENGTH
+    if start >= end:
+        raise InvalidInput("from", "must be before to")
+    return Window(start, end)
+
+
+def _moment(field: str, text: str) -> datetime:
+    try:
+        if text.removeprefix("-").isdigit():
+            return max(EPOCH, EPOCH + timedelta(milliseconds=int(text)))
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise InvalidInput(field, "must say its offset from UTC, such as Z or %2B02:00")
+        return max(EPOCH, moment.astimezone(UTC))
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(field, "must be RFC 3339, such as 2026-01-31T12:00:00Z, or ms since the Unix epoch") from error
+
+
+def ms(moment: datetime) -> int:
+    """Milliseconds since the Unix epoch."""
+    return round(moment.timestamp() * 1000)

@@ -1,0 +1,136 @@
+"""Every error as application/problem+json (RFC 9457), with the field that is wrong."""
+
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import asyncpg
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from iotsphere.errors import (
+    CallerError,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    PreconditionFailed,
+    TemporaryError,
+    TooManyRequests,
+    Unauthenticated,
+)
+from iotsphere.infra import postgres
+
+MEDIA_TYPE = "application/problem+json"
+STATUS_OF: Mapping[type[CallerError], int] = {
+    InvalidInput: 422,
+    NotFound: 404,
+    Conflict: 409,
+    PreconditionFailed: 412,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    TooManyRequests: 429,
+}
+AWAY = (TemporaryError, *postgres.AWAY, RedisConnectionError, RedisTimeoutError)
+_MISSING = re.compile(r"[Mm]issing required (?:field|query parameter) [`'](\w+)[`']")
+_UNKNOWN = re.compile(r"unknown field `([^`]+)`")
+_log = structlog.get_logger(__name__)
+
+
+class FieldProblem(msgspec.Struct, frozen=True):
+    """One wrong field, as the caller wrote it."""
+
+    field: str
+    reason: str
+
+
+class Problem(msgspec.Struct, kw_only=True, frozen=True):
+    """The body of every error response; ``field`` is the first of ``errors``."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    field: str | None = None
+    errors: Sequence[FieldProblem] = ()
+
+
+def problem(
+    status: int, detail: str, *, errors: Sequence[FieldProblem] = (), headers: Mapping[str, str] | None = None
+) -> Response[Any]:
+    """A problem response."""
+    title, field = HTTPStatus(status).phrase, errors[0].field if errors else None
+    body = Problem(title=title, status=status, detail=detail, field=field, errors=errors)
+    return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def on_caller_error(_: Request[Any, Any, Any], error: CallerError) -> Response[Any]:
+    """What the caller must change."""
+    status = next((code for kind, code in STATUS_OF.items() if isinstance(error, kind)), 400)
+    if isinstance(error, InvalidInput):
+        return problem(status, str(error), errors=[FieldProblem(error.field, error.reason)])
+    if status == 401:
+        return problem(status, str(error), headers={"WWW-Authenticate": "Bearer"})
+    return problem(status, str(error) or HTTPStatus(status).phrase)
+
+
+def on_away(_: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """A neighbour does not answer now."""
+    _log.warning("neighbour_away", error=repr(error))
+    return problem(503, "a part of the platform does not answer now; try again", headers={"Retry-After": "2"})
+
+
+def on_validation_error(_: Request[Any, Any, Any], error: ValidationException) -> Response[Any]:
+    """A body or parameter of the wrong shape."""
+    fields = [_field_problem(e) for e in (error.extra or [{"message": error.detail}]) if isinstance(e, dict)]
+    return problem(422, "; ".join(f"{f.field}: {f.reason}" for f in fields), errors=fields)
+
+
+def _field_problem(error: Mapping[str, Any]) -> FieldProblem:
+    """What Litestar and msgspec tell; the name of a field that is missing or unknown is in the message alone."""
+    within = [] if error.get("key") in (None, "data") else [str(error["key"])]
+    message = str(error.get("message", ""))
+    if message == "'data'":
+        return FieldProblem("body", "is missing")
+    if named := _MISSING.search(message):
+        return FieldProblem(".".join([*within, named[1]]), "is missing")
+    if named := _UNKNOWN.search(message):
+        return FieldProblem(".".join([*within, named[1]]), "is no field of this request")
+    return FieldProblem(".".join(within) or "body", message)
+
+
+def on_unstorable(_: Request[Any, Any, Any], error: asyncpg.DataError) -> Response[Any]:
+    """A value that PostgreSQL cannot hold, such as a text with a NUL in it."""
+    return problem(422, f"the request holds what cannot be stored: {error}")
+
+
+def on_too_deep(_: Request[Any, Any, Any], __: RecursionError) -> Response[Any]:
+    """JSON within JSON within JSON."""
+    return problem(400, "the body is nested too deeply")
+
+
+def on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    """Whatever Litestar raises itself."""
+    return problem(error.status_code, error.detail, headers=error.headers)
+
+
+def on_defect(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """A mistake of ours: logged with its trace, told without details."""
+    _log.error("unhandled_error", path=request.url.path, exc_info=error)
+    return problem(500, "an error on our side; the log has the details")
+
+
+HANDLERS: dict[int | type[Exception], Any] = {
+    CallerError: on_caller_error,
+    ValidationException: on_validation_error,
+    HTTPException: on_http_error,
+    asyncpg.DataError: on_unstorable,
+    RecursionError: on_too_deep,
+    **dict.fromkeys(AWAY, on_away),
+    Exception: on_defect,
+}

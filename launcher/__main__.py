@@ -1,0 +1,5 @@
+"""`python -m launcher` is `iotsphere`."""
+
+from launcher.cli import main
+
+main()

@@ -1,0 +1,59 @@
+"""Certificates for the command line: list, revoke, issue for services."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from certs.authority import Authority
+from certs.issue import issue_client, write_client
+from cloud_api.tenancy import Connection
+from iotsphere.errors import InvalidInput, NotFound
+from iotsphere.identity import identity
+from iotsphere.infra.valkey_signals import ValkeySignals
+from iotsphere.signals import EDGE_WAKE
+from launcher import certificate_table, enrol_table
+
+
+async def listed(connection: Connection, subject: str | None) -> list[dict[str, Any]]:
+    """All certificates, or those of one subject, newest first, times in ISO 8601."""
+    rows = await certificate_table.every(connection, subject)
+    return [{k: v.isoformat() if isinstance(v, datetime) else v for k, v in row.items()} for row in rows]
+
+
+async def revoke(connection: Connection, redis_url: str, name: str, reason: str) -> int:
+    """Revoke one serial or all certificates of a subject, and tell `edge`; how many there were.
+
+    Raises:
+        NotFound: there is no such certificate.
+    """
+    subjects = await certificate_table.revoke(connection, name, reason)
+    if not subjects:
+        raise NotFound(f"no certificate or device {name} that is not revoked already")
+    signals = ValkeySignals(redis_url)
+    await signals.start()
+    try:
+        for subject in sorted(set(subjects)):
+            await signals.send(EDGE_WAKE, subject)  # its own sweep finds it too, a moment later
+    finally:
+        await signals.stop()
+    return len(subjects)
+
+
+async def issue_service(connection: Connection, authority: Authority, id: str, organization: str, out: Path) -> None:  # noqa: A002 - the field's name
+    """Issue and record a service's certificate and write its files.
+
+    Raises:
+        InvalidInput: a malformed id, no such organization, or the id is a device's.
+    """
+    issued = issue_client(authority, identity(organization, "service", id))
+    if await enrol_table.existing(connection, [id]):
+        raise InvalidInput("id", f"{id} is a device")
+    if not await certificate_table.organization_exists(connection, organization):
+        raise InvalidInput("organization", f"there is no organization {organization!r}")
+    await enrol_table.insert_certificates(connection, [id], [issued], organization, "service")
+    write_client(issued, authority, out, id)
+
+
+async def revoked(connection: Connection) -> list[tuple[str, datetime]]:
+    """Serial and time of each revoked certificate that is still within its validity."""
+    return await certificate_table.revoked(connection)

@@ -1,0 +1,67 @@
+"""`iotsphere device …` and `iotsphere simulate`."""
+
+import asyncio
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cloud_api.tenancy import Connection
+from launcher.cli_context import home, where, with_database
+
+app = typer.Typer(help="Devices.", no_args_is_help=True)
+
+
+@app.command()
+def add(
+    id: Annotated[str, typer.Argument(help="Device id, client id and certificate name in one.")],  # noqa: A002 - the field's name
+    type: Annotated[str, typer.Option("--type", help="Key of the device type.")],  # noqa: A002 - the option's name
+    out: Annotated[Path, typer.Option(help="Directory for key, certificate and authority.", file_okay=False)],
+    org: Annotated[str, typer.Option(help="Whose it is.")] = "default",
+    simulated: Annotated[bool, typer.Option("--simulated", help="Everything it says is marked as simulation.")] = False,
+    count: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Make ID-0 … ID-(COUNT-1).")] = None,
+) -> None:
+    """Register a device and write what it connects with; prints that as JSON (a list with --count)."""
+    from certs.authority import open_authority
+    from launcher import credentials
+    from launcher.enrol import Enrolment, enrol
+
+    ids = [id] if count is None else [f"{id}-{number}" for number in range(count)]
+    authority, mqtts = open_authority(home().certs), where().mqtts
+    credentials.prepare(out)
+    issued = with_database(lambda c: enrol(c, authority, Enrolment(ids, type, org, simulated)))
+    files = [asdict(credentials.write(i, authority, out, d, type, mqtts)) for d, i in zip(ids, issued, strict=True)]
+    print(json.dumps(files[0] if count is None else files, indent=2 if count is None else None))
+
+
+@app.command("list")
+def list_devices() -> None:
+    """Print every device as one JSON line: id, type, organization, kind, status."""
+    from launcher import enrol_table
+
+    async def every(connection: Connection) -> list[dict[str, Any]]:
+        return await enrol_table.every(connection)
+
+    for row in with_database(every):
+        print(json.dumps(row))
+
+
+def simulate(
+    devices: Annotated[int, typer.Option(min=1, max=100_000, help="Size of the fleet.")] = 10,
+    type: Annotated[str | None, typer.Option("--type", help="Device type; the first one by default.")] = None,  # noqa: A002
+    seed: Annotated[int, typer.Option(help="The same seed gives the same fleet.")] = 0,
+    rate: Annotated[
+        float | None, typer.Option(min=0.001, help="Messages a second of each device; else as its type does.")
+    ] = None,
+    duration: Annotated[float | None, typer.Option(min=0.1, help="Seconds; else until Ctrl-C.")] = None,
+    org: Annotated[str, typer.Option(help="Whose the simulated devices are.")] = "default",
+    as_json: Annotated[bool, typer.Option("--json", help="End with one JSON line on standard output.")] = False,
+) -> None:
+    """Run simulated devices over mutual TLS against the running platform."""
+    from launcher.simulate import Simulation, render
+    from launcher.simulate import simulate as run
+
+    report = asyncio.run(run(home(), where(), Simulation(devices, type, seed, rate, duration, org)))
+    print(report.json_line() if as_json else render(report))

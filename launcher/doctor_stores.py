@@ -1,0 +1,87 @@
+"""Checks of PostgreSQL and Valkey while the platform runs."""
+
+import asyncpg
+import redis.asyncio
+from redis.exceptions import RedisError
+
+import migrations
+from launcher.check import Check
+from launcher.home import Endpoints
+
+DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+
+
+async def examine(where: Endpoints, telemetry_dsn: str) -> list[Check]:
+    """All of them."""
+    found = [*await _postgres(where.dsn), *await _valkey(where.redis_url)]
+    return [*found, await _engine(telemetry_dsn or where.dsn)]
+
+
+async def _postgres(dsn: str) -> list[Check]:
+    try:
+        connection = await asyncpg.connect(dsn, timeout=5)
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        return [Check("database", "fail", f"PostgreSQL does not answer: {error}", "see `iotsphere logs postgres`")]
+    try:
+        version = await connection.fetchval("show server_version")
+        settings = {name: await connection.fetchval(f"show {name}") for name in DURABLE}
+    finally:
+        await connection.close()
+    return [Check("database", "ok", f"PostgreSQL {version} answers"), durability(settings), await _revision(dsn)]
+
+
+def durability(settings: dict[str, str]) -> Check:
+    """Whether a commit is on the disk when it is acknowledged, by the values of DURABLE."""
+    off = [
+        f"{name} = {value}" for name, value in settings.items() if value not in ("on", "remote_apply", "remote_write", "local")
+    ]
+    return Check(
+        "durability", "fail" if off else "ok", ", ".join(off) or f"{', '.join(settings)} are on",
+        "switch them on: an acknowledged reading could be lost when the power fails",
+    )  # fmt: skip
+
+
+async def _revision(dsn: str) -> Check:
+    present, head = await migrations.current(dsn), migrations.head()
+    level = "ok" if present == head else "fail"
+    return Check("migrations", level, f"revision {present}, this version has {head}", "restart: `up` migrates after a backup")  # type: ignore[arg-type]
+
+
+async def _engine(dsn: str) -> Check:
+    """Which telemetry engine is used, and why."""
+    try:
+        connection = await asyncpg.connect(dsn, timeout=5)
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        return Check("telemetry", "fail", f"its database does not answer: {error}", "see IOTSPHERE_TELEMETRY_DSN")
+    try:
+        hypertable = await connection.fetchval("select true from pg_extension where extname = 'timescaledb'")
+        offered = await connection.fetchval("select true from pg_available_extensions where name = 'timescaledb'")
+    finally:
+        await connection.close()
+    if hypertable:
+        return Check("telemetry", "ok", "engine timescale: the extension timescaledb is installed in the database")
+    why = "is offered by the server, but not installed in the database" if offered else "is not offered by this server"
+    return Check("telemetry", "ok", f"engine native (daily partitions): the extension timescaledb {why}")
+
+
+async def _valkey(url: str) -> list[Check]:
+    try:
+        async with redis.asyncio.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
+            known = await client.info("persistence")
+            server = await client.info("server")
+    except (RedisError, OSError) as error:
+        advice = "see `iotsphere logs valkey`; telemetry, shadows and commands go on, live values do not"
+        return [Check("cache", "fail", f"Valkey does not answer: {error}", advice)]
+    version = server.get("valkey_version") or server.get("redis_version")
+    if not known.get("aof_enabled"):
+        return [
+            Check(
+                "cache",
+                "warn",
+                f"Valkey {version} without append-only file",
+                "set `appendonly yes`: a restart loses live streams",
+            )
+        ]
+    if known.get("aof_last_write_status") != "ok":
+        return [Check("cache", "fail", "Valkey cannot write its append-only file", "look at the disk")]
+    return [Check("cache", "ok", f"Valkey {version} answers, append-only file on")]

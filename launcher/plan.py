@@ -1,0 +1,165 @@
+"""What `iotsphere up` runs, worked out of the settings: ports, addresses, programs, in the order of their start."""
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from iotsphere.settings import Settings
+from launcher import probes
+from launcher.embedded.postgres import EmbeddedPostgres, wrapped
+from launcher.embedded.valkey import EmbeddedValkey
+from launcher.home import Endpoints, Home
+from launcher.ourselves import ourselves
+from launcher.ports import claim
+from launcher.service import Ladder, Program
+
+LOOPBACK = "127.0.0.1"
+FAST_THEN_IMMEDIATE: Ladder = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 5.0))
+POSTGRES_SILENCE_S = 300.0  # it may be busy with its recovery: killing it would begin that anew
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that `up` decides before it starts anything.
+
+    Attributes:
+        postgres: None when the database is somebody else's.
+        valkey: None when Redis is somebody else's.
+        mqtt_port, http_port, edge_port: claimed, never 0; they stay the same for restarts of the programs.
+    """
+
+    home: Home
+    settings: Settings
+    postgres: EmbeddedPostgres | None
+    valkey: EmbeddedValkey | None
+    mqtt_port: int
+    http_port: int
+    edge_port: int
+
+    @property
+    def dsn(self) -> str:
+        """The database."""
+        return self.postgres.dsn if self.postgres else self.settings.dsn
+
+    @property
+    def redis_url(self) -> str:
+        """Redis or Valkey."""
+        return self.valkey.url if self.valkey else self.settings.redis_url
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where everything is reached."""
+        name = self.settings.public_host[0] if self.settings.public_host else "localhost"
+        return Endpoints(
+            http=f"http://{name}:{self.http_port}",
+            mqtts=f"mqtts://{name}:{self.mqtt_port}",
+            dsn=self.dsn,
+            redis_url=self.redis_url,
+            edge=f"http://{LOOPBACK}:{self.edge_port}",
+        )
+
+
+def make_plan(settings: Settings, home: Home) -> Plan:
+    """Claim ports and generate what is missing of the passwords.
+
+    Raises:
+        PortTaken: names the setting.
+    """
+    public = settings.bind_host
+    return Plan(
+        home=home,
+        settings=settings,
+        postgres=None if settings.dsn else _postgres(settings, home),
+        valkey=None if settings.redis_url else _valkey(settings, home),
+        mqtt_port=claim(public, settings.mqtt_port, "IOTSPHERE_MQTT_PORT"),
+        http_port=claim(public, settings.http_port, "IOTSPHERE_HTTP_PORT"),
+        edge_port=claim(LOOPBACK, settings.edge_port, "IOTSPHERE_EDGE_PORT"),
+    )
+
+
+def _postgres(settings: Settings, home: Home) -> EmbeddedPostgres:
+    port = claim(LOOPBACK, settings.postgres_port, "IOTSPHERE_POSTGRES_PORT")
+    return EmbeddedPostgres(home.root / "postgres", home.secret("postgres-password"), port)
+
+
+def _valkey(settings: Settings, home: Home) -> EmbeddedValkey:
+    port = claim(LOOPBACK, settings.valkey_port, "IOTSPHERE_VALKEY_PORT")
+    return EmbeddedValkey(home.root / "valkey", home.secret("valkey-password"), port)
+
+
+def stores(plan: Plan) -> list[Program]:
+    """PostgreSQL and Valkey, as far as they are ours."""
+    found = []
+    if plan.postgres:
+        found.append(postgres_program(plan.home, plan.postgres))
+    if plan.valkey:
+        found.append(valkey_program(plan.home, plan.valkey))
+    return found
+
+
+def postgres_program(home: Home, server: EmbeddedPostgres) -> Program:
+    """The embedded PostgreSQL."""
+
+    def before() -> None:
+        server.wait_for_orphans()
+        server.prepare()
+
+    return Program(
+        name="postgres", command=server.command(), log=_log(home, "postgres"), probe=probes.postgres(server.admin_dsn),
+        before=before, stopping=FAST_THEN_IMMEDIATE, start_s=300.0, silence_s=POSTGRES_SILENCE_S,
+    )  # fmt: skip
+
+
+def valkey_program(home: Home, server: EmbeddedValkey) -> Program:
+    """The embedded Valkey."""
+
+    def before() -> None:
+        server.wait_for_orphans()
+        server.prepare()
+
+    return Program(
+        name="valkey", command=server.command(), log=_log(home, "valkey"), probe=probes.valkey(server.url), before=before,
+    )  # fmt: skip
+
+
+def services(plan: Plan) -> list[Program]:
+    """The platform itself."""
+    cloud = f"http://{LOOPBACK}:{plan.http_port}/health/ready"
+    return [
+        own(plan, "edge", probes.http(f"{plan.endpoints.edge}/health/ready")),
+        own(plan, "cloud", probes.http(cloud)),
+    ]
+
+
+def demo(plan: Plan) -> Program:
+    """The demonstration fleet."""
+    return own(plan, "demo", probes.runs)
+
+
+def own(plan: Plan, name: str, probe: probes.Probe) -> Program:
+    """`iotsphere run NAME` as a child that is killed when we die: nothing that was acknowledged is lost by that."""
+    return Program(
+        name=name,
+        command=wrapped([*ourselves(), "run", name], None, "SIGKILL"),
+        environment=environment(plan),
+        log=_log(plan.home, name),
+        probe=probe,
+    )
+
+
+def environment(plan: Plan) -> Mapping[str, str]:
+    """The settings of the children, with everything decided."""
+    return {
+        "IOTSPHERE_HOME": str(plan.home.root),
+        "IOTSPHERE_DSN": plan.dsn,
+        "IOTSPHERE_REDIS_URL": plan.redis_url,
+        "IOTSPHERE_MQTT_PORT": str(plan.mqtt_port),
+        "IOTSPHERE_HTTP_PORT": str(plan.http_port),
+        "IOTSPHERE_EDGE_PORT": str(plan.edge_port),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _log(home: Home, name: str) -> Path:
+    return home.logs / f"{name}.log"

@@ -1,0 +1,75 @@
+"""`iotsphere restore`: a backup becomes a new installation."""
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+
+from iotsphere.settings import Settings
+from launcher import backup, database, plan
+from launcher.embedded.postgres import EmbeddedPostgres
+from launcher.home import Home
+from launcher.lock import HomeLock
+from launcher.ports import claim
+from launcher.supervisor import Step, Stop, Supervisor
+
+MADE = ("certs", "secrets", "postgres")
+
+
+def restore(settings: Settings, home: Home, source: Path) -> None:
+    """Unpack certificates and secrets into an empty home and fill an empty database.
+
+    Raises:
+        Misconfigured: the home is not empty, or the file is no backup.
+        BackupFailed: the database was not filled; nothing is left in the home.
+    """
+    tools = backup.client_tools()
+    home.prepare_run()
+    lock = HomeLock(home.lock_file)
+    lock.acquire()
+    try:
+        backup.check_empty(home)
+        with _all_or_nothing(home):
+            dump = backup.restore_files(home, source)
+            if settings.dsn:
+                asyncio.run(_fill(settings.dsn, tools, dump))
+            else:
+                asyncio.run(_fill_embedded(home, tools, dump))
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _all_or_nothing(home: Home) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        for name in MADE:
+            shutil.rmtree(home.root / name, ignore_errors=True)
+        (home.root / backup.DUMP).unlink(missing_ok=True)
+        raise
+
+
+async def _fill_embedded(home: Home, tools: Path, dump: Path) -> None:
+    port = claim(plan.LOOPBACK, 0, "IOTSPHERE_POSTGRES_PORT")
+    server = EmbeddedPostgres(home.root / "postgres", home.secret("postgres-password"), port)
+
+    async def fill() -> None:
+        await database.create(server)
+        await _fill(server.dsn, tools, dump)
+
+    stop = Stop()
+    await Supervisor(home, [Step([plan.postgres_program(home, server)], fill)], stop).run(stop.ask)
+    home.state_file.unlink(missing_ok=True)
+
+
+async def _fill(dsn: str, tools: Path, dump: Path) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await database.create_roles(connection)
+    finally:
+        await connection.close()
+    await asyncio.to_thread(backup.restore_database, dsn, tools, dump)

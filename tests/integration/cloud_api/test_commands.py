@@ -1,0 +1,133 @@
+"""Commands over REST, with the part of `edge` played by the test: it moves the row and says so."""
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import httpx
+
+from iotsphere.signals import CLOUD_DONE, EDGE_WAKE
+from tests.support.cloud import TestCloud
+
+PRIME = {"name": "prime", "params": {"seconds": 3}}
+
+
+async def answer_next(cloud: TestCloud, status: str, reason: object = None, result: object = None) -> None:
+    """Wait for the wake, then answer the newest command of the device as `edge` does."""
+    woken = asyncio.Queue[str]()
+    async with cloud.heard(EDGE_WAKE, woken):
+        device = await asyncio.wait_for(woken.get(), 5)
+        identity = await cloud.parts.pool.fetchval(
+            """update ops.commands set status = $2, changed_at = now(), reason = $3, result = $4
+               where id = (select id from ops.commands where device_id = $1 order by created_at desc limit 1) returning id""",
+            device, status, json.dumps(reason) if reason else None, json.dumps(result) if result else None,
+        )  # fmt: skip
+        await cloud.parts.pool.execute(
+            "insert into ops.command_transitions (command_id, n, status, actor) values ($1, 100, $2, 'device')", identity, status
+        )
+        await cloud.parts.signals.send(CLOUD_DONE, identity)
+
+
+async def give(client: httpx.AsyncClient, body: object = PRIME, query: str = "", **headers: str) -> httpx.Response:
+    return await client.post(f"/api/v1/devices/pump-1/commands{query}", json=body, headers=headers)
+
+
+async def give_answered(cloud: TestCloud, operator: httpx.AsyncClient, status: str, **answer: Any) -> httpx.Response:
+    edge = asyncio.create_task(answer_next(cloud, status, **answer))
+    await asyncio.sleep(0.05)  # let it listen
+    given = await give(operator, query="?wait=10")
+    await edge
+    return given
+
+
+async def test_a_command_is_accepted_and_can_be_followed(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    operator = await cloud.member("operator")
+    given = await give(operator)
+    command = given.json()
+    assert (given.status_code, command["status"], command["actor"]) == (202, "queued", "tester")
+    assert (command["params"], command["simulated"]) == ({"seconds": 3}, False)
+    assert [t["status"] for t in command["transitions"]] == ["queued"]
+    assert given.headers["location"] == f"/api/v1/commands/{command['id']}"
+    assert (await operator.get(given.headers["location"])).json() == command
+    second = (await give(operator, {"name": "stop"})).json()
+    listed = (await operator.get("/api/v1/devices/pump-1/commands")).json()["items"]
+    assert [c["id"] for c in listed] == [second["id"], command["id"]]
+    assert len((await operator.get("/api/v1/devices/pump-1/commands?limit=1")).json()["items"]) == 1
+
+
+async def test_waiting_ends_with_the_answer(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    operator = await cloud.member("operator")
+    began = time.monotonic()
+    given = await give_answered(cloud, operator, "succeeded", result={"litres": 2})
+    assert time.monotonic() - began < 3
+    assert (given.status_code, given.json()["status"], given.json()["result"]) == (200, "succeeded", {"litres": 2})
+
+
+async def test_a_wait_that_runs_out_leaves_the_command_open(cloud: TestCloud) -> None:
+    await cloud.device("pump-1", kind="simulated")
+    given = await give(await cloud.member("operator"), query="?wait=0.2")
+    assert (given.status_code, given.json()["status"]) == (202, "queued")
+    assert given.headers["x-data-source"] == "simulation"
+
+
+async def test_bad_ends_are_problems_that_hold_the_command(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    operator = await cloud.member("operator")
+    reason = {"code": "DRY", "text": "there is no water"}
+    for status, code in [("failed", 424), ("rejected", 424), ("expired", 410), ("timed_out", 504), ("cancelled", 409)]:
+        given = await give_answered(cloud, operator, status, reason=reason)
+        problem = given.json()
+        assert (given.status_code, problem["status"]) == (code, code), status
+        assert given.headers["content-type"] == "application/problem+json"
+        assert problem["detail"].endswith("there is no water")
+        assert (problem["command"]["status"], problem["command"]["reason"]) == (status, reason)
+
+
+async def test_one_key_gives_one_command(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    operator = await cloud.member("operator")
+    answers = await asyncio.gather(*(give(operator, **{"Idempotency-Key": "k1"}) for _ in range(4)))
+    assert len({a.json()["id"] for a in answers}) == 1
+    assert len((await operator.get("/api/v1/devices/pump-1/commands")).json()["items"]) == 1
+    assert (await give(operator, {"name": "stop"}, **{"Idempotency-Key": "k1"})).status_code == 409
+    assert (await give(operator, **{"Idempotency-Key": "k2"})).json()["id"] != answers[0].json()["id"]
+
+
+async def test_what_is_wrong_is_named(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    operator = await cloud.member("operator")
+    cases: list[tuple[object, str]] = [
+        ({"name": "fly"}, "name"),
+        ({"name": "prime"}, "params.seconds"),
+        ({"name": "prime", "params": {"seconds": 99}}, "params.seconds"),
+        ({"name": "stop", "params": {"x": 1}}, "params.x"),
+        ({**PRIME, "timeout": 0}, "timeout"),
+        ({**PRIME, "a": 1}, "a"),
+        ({}, "name"),
+    ]
+    for body, field in cases:
+        answer = await give(operator, body)
+        assert (answer.status_code, answer.json()["field"]) == (422, field), body
+    assert (await give(operator, query="?wait=61")).status_code == 422
+    assert await cloud.parts.pool.fetchval("select count(*) from ops.commands") == 0
+
+
+async def test_cancelling(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    operator = await cloud.member("operator")
+    first, second = [(await give(operator)).json()["id"] for _ in range(2)]
+    assert (await operator.delete(f"/api/v1/commands/{first}")).json()["status"] == "cancelled"
+    assert (await operator.post(f"/api/v1/commands/{second}/cancel")).json()["status"] == "cancelled"
+    assert (await operator.delete(f"/api/v1/commands/{first}")).status_code == 409
+    assert (await operator.get(f"/api/v1/commands/{first}")).json()["status"] == "cancelled"
+
+
+async def test_a_disabled_device_takes_no_commands(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    admin = await cloud.member("admin")
+    await admin.post("/api/v1/devices/pump-1/disable")
+    answer = await give(admin)
+    assert (answer.status_code, answer.json()["detail"]) == (409, "pump-1 is disabled and takes no commands")

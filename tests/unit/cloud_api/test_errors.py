@@ -1,0 +1,45 @@
+from typing import Any, cast
+
+import pytest
+from litestar.exceptions import ValidationException
+
+from cloud_api import errors
+from iotsphere.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    PreconditionFailed,
+    TooManyRequests,
+    Unauthenticated,
+)
+
+REQUEST = cast(Any, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(InvalidInput("a.b", "is wrong"), 422), (NotFound("x"), 404), (Conflict("x"), 409), (PreconditionFailed("x"), 412),
+     (Unauthenticated("x"), 401), (Forbidden("x"), 403), (TooManyRequests("x"), 429)],
+)  # fmt: skip
+def test_each_kind_has_its_status(error: Any, status: int) -> None:
+    answer = errors.on_caller_error(REQUEST, error)
+    assert (answer.status_code, answer.content.status, answer.media_type) == (status, status, "application/problem+json")
+    assert answer.content.field == ("a.b" if status == 422 else None)
+
+
+@pytest.mark.parametrize(
+    ("extra", "field", "reason"),
+    [
+        ({"key": "data", "message": "Object missing required field `name`"}, "name", "is missing"),
+        ({"key": "params", "message": "Object contains unknown field `x`"}, "params.x", "is no field of this request"),
+        ({"key": "limit", "message": "Expected `int` >= 1"}, "limit", "Expected `int` >= 1"),
+        ({"message": "Missing required query parameter 'measurement' for path /x"}, "measurement", "is missing"),
+        ({"message": "'data'"}, "body", "is missing"),
+        ({"key": "data", "message": "Expected `object`, got `array`"}, "body", "Expected `object`, got `array`"),
+    ],
+)
+def test_the_wrong_field_is_named(extra: dict[str, str], field: str, reason: str) -> None:
+    answer = errors.on_validation_error(REQUEST, ValidationException(extra=[extra]))
+    assert [(e.field, e.reason) for e in answer.content.errors] == [(field, reason)]
+    assert answer.content.field == field

@@ -1,0 +1,56 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cloud_api.domain.telemetry.averages import Mean, combined
+from cloud_api.domain.telemetry.window import EPOCH, Window, ms, window
+from iotsphere.errors import InvalidInput
+
+NOW = 1_750_000_000.0
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-01-31T12:00:00Z", "2026-01-31T13:00:00+01:00", "2026-01-31T12:00Z", "1769860800000", "20260131T120000Z"]
+)
+def test_a_moment_in_many_forms(text: str) -> None:
+    assert window(text, "2026-02-01T00:00:00Z", NOW).start == NOON
+
+
+def test_defaults() -> None:
+    found = window(None, None, NOW)
+    assert found.start < datetime.fromtimestamp(NOW, UTC) < found.end  # a reading of this very moment is in it
+    assert found.end - found.start == timedelta(hours=1)
+    assert window(None, "2026-01-31T12:00:00Z", NOW) == Window(NOON - timedelta(hours=1), NOON)
+
+
+@pytest.mark.parametrize(
+    ("from_", "to", "field"),
+    [("x", None, "from"), (None, "x", "to"), ("5", "5", "from"), ("6", "5", "from"), ("9" * 40, None, "from"), ("", None, "from"),
+     ("2026-01-31T12:00:00", None, "from"), (None, "10000-01-01T00:00:00Z", "to"), ("²", None, "from"), ("5.5", None, "from"),
+     ("0001-01-01T00:00:00+02:00", None, "from")],
+)  # fmt: skip
+def test_wrong_ones_are_named(from_: str | None, to: str | None, field: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        window(from_, to, NOW)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "-99999999"])
+def test_nothing_is_older_than_the_epoch(text: str) -> None:
+    assert window(text, None, NOW).start == EPOCH
+
+
+def test_clipping() -> None:
+    day = Window(NOON, NOON + timedelta(days=1))
+    assert day.clipped(None) == day
+    assert day.clipped(NOON - timedelta(1)) == day
+    assert day.clipped(NOON + timedelta(hours=1)).start == NOON + timedelta(hours=1)
+    assert day.clipped(NOON + timedelta(days=2)).empty
+    assert not day.empty
+    assert ms(NOON) == 1769860800000
+
+
+def test_means_are_weighted() -> None:
+    assert combined([Mean(1.0, 3), Mean(5.0, 1), Mean(None, 0)]) == Mean(2.0, 4)
+    assert combined([]) == combined([Mean(None, 0)]) == Mean(None, 0)

@@ -1,0 +1,103 @@
+"""Who hears of what in `edge`."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from broker.api import Delivery, Lane
+from iotsphere.errors import StoreUnavailable
+from iotsphere.registry import DeviceRecord
+from launcher.edge_wiring import Fanout, Lanes, Wakes
+
+DEVICE = DeviceRecord("d", "default", "t", "device", "active")
+
+
+class Recorder:
+    """Stands for a part and remembers what it was told."""
+
+    def __init__(self, *, away: bool = False) -> None:
+        self.told: list[tuple[Any, ...]] = []
+        self.change: Any = None
+        self._away = away
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *arguments: self.told.append((name, *arguments))
+
+    def on_change(self, callback: Any) -> None:
+        self.change = callback
+
+    async def refresh_many(self, devices: Collection[str]) -> None:
+        self.told.append(("refresh", *devices))
+        if self._away:
+            raise StoreUnavailable("away")
+
+    async def kick(self, device: str, reason: str) -> None:
+        self.told.append(("kick", device, reason))
+
+
+async def test_each_lane_has_its_pipeline() -> None:
+    committed = []
+
+    def pipeline(lane: Lane) -> Any:
+        async def commit(batch: Sequence[Delivery]) -> None:
+            committed.append((lane, list(batch)))
+
+        return commit
+
+    lanes = Lanes({lane: pipeline(lane) for lane in Lane})
+    for lane in Lane:
+        await lanes.commit(lane, [])
+    assert committed == [(lane, []) for lane in Lane]
+
+
+def test_the_broker_s_word_reaches_whom_it_concerns() -> None:
+    presence, refusals, delivery, announcer = (Recorder() for _ in range(4))
+    fanout = Fanout(presence, refusals, delivery, announcer)  # type: ignore[arg-type]
+    fanout.on_subscribed(DEVICE, 1, "f")
+    fanout.on_delivered("d", 1, "m")
+    fanout.on_refused("d", "acl", "no", None, "p")
+    fanout.on_presence("p")  # type: ignore[arg-type]
+    assert delivery.told == [("on_subscribed", DEVICE, 1, "f"), ("on_delivered", "d", 1, "m")]
+    assert announcer.told == [("on_subscribed", DEVICE, 1, "f")]
+    assert refusals.told == [("on_refused", "d", "acl", "no", None, "p")]
+    assert presence.told == [("on_presence", "p")]
+
+
+async def test_a_nudge_wakes_at_once_and_reads_the_registry_again() -> None:
+    broker, registry, delivery, announcer = (Recorder() for _ in range(4))
+    wakes = Wakes(broker, registry, delivery, announcer)  # type: ignore[arg-type]
+    wakes.start()
+    wakes.on_wake("d")
+    assert delivery.told == announcer.told == [("wake", "d")]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert registry.told == [("refresh", "d")]
+    await wakes.stop()
+
+
+async def test_a_change_that_ends_a_session_kicks_with_its_reason() -> None:
+    broker, registry, delivery, announcer = (Recorder() for _ in range(4))
+    wakes = Wakes(broker, registry, delivery, announcer)  # type: ignore[arg-type]
+    wakes.start()
+    registry.change("d", "revoked")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert broker.told == [("kick", "d", "revoked")]
+    await wakes.stop()
+
+
+async def test_a_nudge_while_the_store_is_away_is_left_to_the_sweep() -> None:
+    broker, registry, delivery, announcer = Recorder(), Recorder(away=True), Recorder(), Recorder()
+    wakes = Wakes(broker, registry, delivery, announcer)  # type: ignore[arg-type]
+    wakes.start()
+    for device in ("a", "b"):
+        wakes.on_wake(device)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    wakes.on_wake("c")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert registry.told == [("refresh", "a", "b"), ("refresh", "c")]
+    await wakes.stop()
