@@ -48,6 +48,7 @@ class LatestStore:
         self._distrusted: set[str] = set()  # bounded by the number of devices
         self._generation: str | None = None
         self._arrived = asyncio.Event()
+        self._stopping = False
         self._task: asyncio.Task[None] | None = None
         self._away_until = 0.0
         self._lost = False
@@ -58,8 +59,10 @@ class LatestStore:
 
     async def stop(self) -> None:
         """Write what waits, if Valkey is there, and end."""
+        self._stopping = True  # a cancellation alone may get lost inside a driver
         if self._task is not None:
             self._task.cancel()
+            self._arrived.set()
             await asyncio.gather(self._task, return_exceptions=True)
             await self._flush()
 
@@ -138,13 +141,15 @@ class LatestStore:
             log.info("latest values come from Valkey again")
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:
             with suppress(TimeoutError):  # nothing has come: see whether Valkey has lost its keys
-                async with asyncio.timeout(LOOK_SECONDS):  # not wait_for: in Python 3.11 it may swallow a cancellation
+                async with asyncio.timeout(LOOK_SECONDS):
                     await self._arrived.wait()
             began = time.monotonic()
             went_well = await self._flush()
             spent = time.monotonic() - began
+            if self._stopping:
+                return
             await asyncio.sleep(min(max(REST * spent, SHORTEST_PAUSE), LONGEST_PAUSE) if went_well else RETRY_SECONDS)
 
     async def _flush(self) -> bool:

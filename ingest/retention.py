@@ -35,6 +35,7 @@ class Upkeep:
         self._retention_days = retention_days
         self._letters = 0
         self._flood = asyncio.Event()
+        self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -43,8 +44,10 @@ class Upkeep:
 
     async def stop(self) -> None:
         """End."""
+        self._stopping = True  # a cancellation alone may get lost inside a driver
         if self._task is not None:
             self._task.cancel()
+            self._flood.set()
             await asyncio.gather(self._task, return_exceptions=True)
 
     def buried(self, letters: int) -> None:
@@ -63,13 +66,15 @@ class Upkeep:
         await self._partitions.drop_expired()
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:
             wait = EVERY_SECONDS
             try:
                 await self.turn()
             except (*AWAY, asyncpg.PostgresError) as error:
                 log.warning("upkeep of the telemetry did not go through, will be tried again", error=str(error))
                 wait = AGAIN_SECONDS
+            if self._stopping:
+                return
             with suppress(TimeoutError):
-                async with asyncio.timeout(wait):  # not wait_for: in Python 3.11 it may swallow a cancellation
+                async with asyncio.timeout(wait):
                     await self._flood.wait()

@@ -1,6 +1,7 @@
 """Nudges between processes: "look at the database, something of X is due". At most once; whoever waits also looks by itself.
 
-`cloud` commits, then signals EDGE_WAKE with the device id; `edge` commits, then signals CLOUD_DONE with the command id.
+`cloud` commits, then signals EDGE_WAKE with the device id, for a command or a shadow, or EDGE_REGISTRY, for the device itself or its
+certificates; `edge` commits, then signals CLOUD_DONE with the command id.
 """
 
 from collections import defaultdict
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 EDGE_WAKE = "edge:wake"
+EDGE_REGISTRY = "edge:registry"
 CLOUD_DONE = "cloud:done"
 SignalHandler = Callable[[str], None]
 

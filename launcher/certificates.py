@@ -10,7 +10,7 @@ from cloud_api.tenancy import Connection
 from iotsphere.errors import InvalidInput, NotFound
 from iotsphere.identity import identity
 from iotsphere.infra.valkey_signals import ValkeySignals
-from iotsphere.signals import EDGE_WAKE
+from iotsphere.signals import EDGE_REGISTRY
 from launcher import certificate_table, enrol_table
 
 
@@ -33,7 +33,7 @@ async def revoke(connection: Connection, redis_url: str, name: str, reason: str)
     await signals.start()
     try:
         for subject in sorted(set(subjects)):
-            await signals.send(EDGE_WAKE, subject)  # its own sweep finds it too, a moment later
+            await signals.send(EDGE_REGISTRY, subject)  # its own sweep finds it too, a moment later
     finally:
         await signals.stop()
     return len(subjects)

@@ -29,7 +29,7 @@ from iotsphere.infra.postgres import AWAY, Pool, make_pool
 from iotsphere.infra.tls import server_context
 from iotsphere.infra.valkey_bus import ValkeyBus
 from iotsphere.infra.valkey_signals import ValkeySignals
-from iotsphere.signals import EDGE_WAKE
+from iotsphere.signals import EDGE_REGISTRY, EDGE_WAKE
 from launcher.edge_options import EdgeOptions
 from launcher.edge_wiring import Fanout, Lanes, Wakes
 from shadow.announcer import ShadowAnnouncer
@@ -94,6 +94,7 @@ class Parts:
         self._shadow_and_commands()
         self.wakes = Wakes(self.broker, self.registry, self.delivery, self.announcer)
         self.signals.on(EDGE_WAKE, self.wakes.on_wake)
+        self.signals.on(EDGE_REGISTRY, self.wakes.on_registry)
         self.listener = Fanout(self.presence, self.refusals, self.delivery, self.announcer)
         self.lanes = Lanes(
             {

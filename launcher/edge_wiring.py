@@ -51,8 +51,8 @@ class Fanout:
 class Wakes:
     """What follows a nudge from `cloud` and a change of the registry.
 
-    The senders look at once; the registry is read again beside it, and ends the session of a device that may not be
-    connected any more. A lost nudge, or one while PostgreSQL is away, is made good by the sweeps of all three.
+    The registry ends the session of a device that may not be connected any more. A lost nudge, or one while PostgreSQL is
+    away, is made good by the sweeps of all three.
     """
 
     def __init__(self, broker: Broker, registry: RegistryCache, delivery: CommandDelivery, announcer: ShadowAnnouncer) -> None:
@@ -75,10 +75,13 @@ class Wakes:
         await self._kicks.stop(0.0)
 
     def on_wake(self, subject: str) -> None:
-        """A nudge: something of this device has changed."""
-        self._refreshes.put(subject, None)
+        """A nudge: this device has a new command or a new version of its shadow."""
         self._delivery.wake(subject)
         self._announcer.wake(subject)
+
+    def on_registry(self, subject: str) -> None:
+        """A nudge: the device itself or one of its certificates has changed."""
+        self._refreshes.put(subject, None)
 
     async def _refresh(self, devices: dict[str, None]) -> None:
         try:

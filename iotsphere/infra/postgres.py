@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
@@ -36,6 +36,16 @@ AWAY = (
 FIRST_WAIT, LONGEST_WAIT = 0.05, 2.0
 
 
+class _Plain(asyncpg.Connection[asyncpg.Record] if TYPE_CHECKING else asyncpg.Connection):  # type: ignore[misc]
+    """Without the RESET that asyncpg sends at every release: a round trip, and 0.6 ms of CPU, for each query of a pool.
+
+    We keep no state in a session: what is set is set for a transaction, and an open one is rolled back all the same.
+    """
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
 async def make_pool(dsn: str, *, name: str, low: int = 1, high: int = 8) -> "asyncpg.Pool[asyncpg.Record]":
     """A pool whose connections are named in pg_stat_activity."""
     pool = await asyncpg.create_pool(
@@ -43,6 +53,7 @@ async def make_pool(dsn: str, *, name: str, low: int = 1, high: int = 8) -> "asy
         min_size=low,
         max_size=high,
         command_timeout=30,
+        connection_class=_Plain,
         server_settings={"application_name": f"iotsphere {name}", "jit": "off"},
     )
     assert pool is not None  # noqa: S101 - only a pool made for later is None

@@ -23,7 +23,7 @@ from iotsphere.events import DEVICE_STATUS, DEVICE_TELEMETRY, DeviceStatus, Even
 from iotsphere.infra.postgres import make_pool
 from iotsphere.infra.valkey_bus import ValkeyBus
 from iotsphere.infra.valkey_signals import ValkeySignals
-from iotsphere.signals import EDGE_WAKE
+from iotsphere.signals import EDGE_REGISTRY
 from shadow.cache import ShadowCache, connect
 from shadow.service import ShadowService
 from tests.support.brokers import until
@@ -75,7 +75,7 @@ def published(data: bytes) -> tuple[str, int, bytes]:
 
 async def wake(valkey_url: str, device: str) -> None:
     signals = ValkeySignals(valkey_url)
-    await signals.send(EDGE_WAKE, device)
+    await signals.send(EDGE_REGISTRY, device)
     await signals.stop()
 
 

@@ -14,7 +14,7 @@ from cloud_api.domain.devices.table import DeviceRow
 from cloud_api.tenancy import Tenancy
 from iotsphere.errors import Conflict, NotFound
 from iotsphere.identity import identity
-from iotsphere.signals import EDGE_WAKE, Signals
+from iotsphere.signals import EDGE_REGISTRY, Signals
 
 
 class Certificates:
@@ -37,7 +37,7 @@ class Certificates:
             issued = issue_client(self._authority, identity(row.organization, row.kind, row.id))
             await certificate_table.insert(connection, row, issued)
             await table.set_key(connection, device, issued.fingerprint)
-        await self._signals.send(EDGE_WAKE, device)
+        await self._signals.send(EDGE_REGISTRY, device)
         return self._archive(row, issued)
 
     def _archive(self, row: DeviceRow, issued: Issued) -> bytes:
@@ -69,7 +69,7 @@ class Certificates:
             found(await table.find(connection, device), device)
             if not await certificate_table.revoke(connection, device, serial.lower(), f"revoked by {principal.id}"):
                 raise NotFound(f"{device} has no certificate {serial}")
-        await self._signals.send(EDGE_WAKE, device)
+        await self._signals.send(EDGE_REGISTRY, device)
 
 
 def zipped(files: dict[str, tuple[bytes, int]]) -> bytes:

@@ -21,7 +21,7 @@ from cloud_api.tenancy import Tenancy
 from ingest.history import History
 from iotsphere.devices._spec import DeviceType
 from iotsphere.errors import Conflict, InvalidInput, NotFound
-from iotsphere.signals import EDGE_WAKE, Signals
+from iotsphere.signals import EDGE_REGISTRY, Signals
 
 LIVING: tuple[Status, ...] = ("registered", "active", "disabled")
 
@@ -99,7 +99,7 @@ class Devices:
             found(await table.find(connection, device), device)
             if await table.set_status(connection, device, "retired", LIVING):
                 await certificate_table.revoke_all(connection, device, "retired")
-        await self._signals.send(EDGE_WAKE, device)
+        await self._signals.send(EDGE_REGISTRY, device)
 
     async def disable(self, principal: Principal, device: str) -> Device:
         """Refuse the device's connections until it is enabled again.
@@ -125,7 +125,7 @@ class Devices:
             found(await table.find(connection, device), device)
             if not await table.set_status(connection, device, status, allowed):
                 raise Conflict(f"{device} is retired")
-        await self._signals.send(EDGE_WAKE, device)
+        await self._signals.send(EDGE_REGISTRY, device)
         return await self.get(principal, device)
 
     async def latest(self, rows: Sequence[DeviceRow]) -> dict[str, Latest]:

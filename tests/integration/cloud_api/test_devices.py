@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from iotsphere.identity import peer_certificate
-from iotsphere.signals import EDGE_WAKE
+from iotsphere.signals import EDGE_REGISTRY
 from tests.support.cloud import TestCloud
 from tests.support.pki import Pki
 
@@ -97,7 +97,7 @@ async def test_edge_is_told_of_every_change(cloud: TestCloud) -> None:
     woken: asyncio.Queue[str] = asyncio.Queue()
     admin = await cloud.member("admin")
     await cloud.device("pump-1")
-    async with cloud.heard(EDGE_WAKE, woken):
+    async with cloud.heard(EDGE_REGISTRY, woken):
         await admin.post("/api/v1/devices/pump-1/certificate")
         serial = (await admin.get("/api/v1/devices/pump-1/certificates")).json()["items"][0]["serial"]
         assert (await admin.post(f"/api/v1/devices/pump-1/certificates/{serial.upper()}/revoke")).status_code == 204

@@ -65,15 +65,17 @@ def test_the_broker_s_word_reaches_whom_it_concerns() -> None:
     assert presence.told == [("on_presence", "p")]
 
 
-async def test_a_nudge_wakes_at_once_and_reads_the_registry_again() -> None:
+async def test_each_nudge_reaches_whom_it_concerns() -> None:
     broker, registry, delivery, announcer = (Recorder() for _ in range(4))
     wakes = Wakes(broker, registry, delivery, announcer)  # type: ignore[arg-type]
     wakes.start()
     wakes.on_wake("d")
     assert delivery.told == announcer.told == [("wake", "d")]
+    wakes.on_registry("e")
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert registry.told == [("refresh", "d")]
+    assert registry.told == [("refresh", "e")]
+    assert delivery.told == announcer.told == [("wake", "d")]
     await wakes.stop()
 
 
@@ -93,10 +95,10 @@ async def test_a_nudge_while_the_store_is_away_is_left_to_the_sweep() -> None:
     wakes = Wakes(broker, registry, delivery, announcer)  # type: ignore[arg-type]
     wakes.start()
     for device in ("a", "b"):
-        wakes.on_wake(device)
+        wakes.on_registry(device)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    wakes.on_wake("c")
+    wakes.on_registry("c")
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert registry.told == [("refresh", "a", "b"), ("refresh", "c")]
