@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 
@@ -12,6 +13,10 @@ from tests.support import servers
 from tests.support.pki import Pki
 
 _numbers = itertools.count()
+
+# A busy machine is no failure of the code: examples have no deadline, whole tests have their own bounds.
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.load_profile("here")
 
 
 @pytest.fixture(scope="session")
