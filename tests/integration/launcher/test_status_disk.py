@@ -16,7 +16,7 @@ from launcher.home import Home
 @contextmanager
 def answering(code: int, body: bytes) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        def do_GET(self) -> None:
             self.send_response(code)
             self.end_headers()
             self.wfile.write(body)
