@@ -54,8 +54,10 @@ def test_root_runs_postgres_from_below_a_directory_that_nobody_else_may_walk(
 ) -> None:
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
-    shutil.copytree(postgres.tools().parent, private / "pginstall", symlinks=True)
-    monkeypatch.setattr(postgres, "tools", lambda: private / "pginstall" / "bin")
+    wheel = postgres.tools().parents[1]
+    for part in (wheel, wheel.with_name(f"{wheel.name}.libs")):
+        shutil.copytree(part, private / part.name, symlinks=True)
+    monkeypatch.setattr(postgres, "tools", lambda: private / wheel.name / "pginstall" / "bin")
     server = servers.PostgresServer(private)
     server.start()
     server.stop()
