@@ -24,9 +24,10 @@ class AckGroup:
     Attributes:
         acks: PUBACK and PUBREC packets in the order of the messages, joined.
         count: messages; size: bytes of their payloads.
+        followers: groups of a later connection that repeat messages of this one: done when this one is.
     """
 
-    __slots__ = ("acks", "count", "deliveries", "done", "owner", "size")
+    __slots__ = ("acks", "count", "deliveries", "done", "followers", "owner", "size")
 
     def __init__(self, owner: AckOwner) -> None:
         self.owner = owner
@@ -35,6 +36,7 @@ class AckGroup:
         self.count = 0
         self.size = 0
         self.done = False
+        self.followers: list[AckGroup] | None = None
 
 
 class LaneQueue:
@@ -131,3 +133,7 @@ class LaneQueue:
             group.deliveries = []
             self._on_done(group)
             group.owner.group_done(group)
+            if group.followers is not None:
+                for follower in group.followers:
+                    follower.done = True
+                    follower.owner.group_done(follower)
