@@ -59,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._tokens = engine.limits.burst
         self._refilled_at = self.connected_at
         self._throttle: asyncio.TimerHandle | None = None
+        self._cut_off: asyncio.TimerHandle | None = None
         self._is_unread = False  # the client does not take what we have written
 
     # ── transport ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -87,6 +88,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The socket is gone."""
         self.close("network")
+        if self._cut_off is not None:
+            self._cut_off.cancel()
 
     def pause_writing(self) -> None:
         """The client reads slowly. The outgoing queue looks at the buffer's size itself; the rest is answers to what we read."""
@@ -392,5 +395,5 @@ class Connection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.close()
             # close() first flushes, which a client that does not read would hold up for ever
-            self.engine.loop.call_later(FLUSH_SECONDS, self.transport.abort)
+            self._cut_off = self.engine.loop.call_later(FLUSH_SECONDS, self.transport.abort)
         self.engine.closed(self, reason, was_live)
