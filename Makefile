@@ -3,10 +3,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-APT_TEST := chromium fonts-noto-core
+APT_TEST := chromium fonts-noto-core mosquitto-clients
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: up install test check bench soak browser lock clean
+.PHONY: up install test check bench soak packages screenshots lock clean
 
 up: $(VENV)/.runtime  ## install and start the whole platform with a demo fleet
 	@exec $(BIN)/iotsphere up $(ARGS)
@@ -28,7 +28,7 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.lock
 	@touch $@
 
-test: $(VENV)/.dev browser check  ## everything that must hold before a change lands
+test: $(VENV)/.dev packages check  ## everything that must hold before a change lands
 	$(BIN)/python -m pytest tests --ignore tests/bench
 
 check: $(VENV)/.dev  ## style, types, imports
@@ -37,11 +37,15 @@ check: $(VENV)/.dev  ## style, types, imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-browser:
-	@command -v chromium >/dev/null || { echo "installing Chromium for the browser tests (Debian packages: $(APT_TEST)) …"; \
+packages:
+	@command -v chromium >/dev/null && command -v mosquitto_pub >/dev/null || { \
+	  echo "installing what the tests need from Debian's packages: $(APT_TEST) …"; \
 	  run=; [ "$$(id -u)" = 0 ] || run=sudo; \
 	  { $$run apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$run apt-get install -y -qq --no-install-recommends $(APT_TEST) >/dev/null; } \
-	  || { [ -z "$$REQUIRE_BROWSER" ] && echo "no Chromium: the browser tests will be skipped"; }; }
+	  || { [ -z "$$REQUIRE_BROWSER" ] && echo "they cannot be installed: the tests that need them will be skipped"; }; }
+
+screenshots: $(VENV)/.dev packages  ## pictures of every page into docs/images
+	$(BIN)/python -m tests.support.screenshots
 
 bench: $(VENV)/.dev  ## figures, into build/bench.json; ONLY=ingest runs a part
 	$(BIN)/python -m tests.bench $(ONLY)

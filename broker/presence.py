@@ -84,7 +84,8 @@ class PresenceWriter:
         due = loop.time() + self._reconcile_seconds
         while True:
             try:
-                await asyncio.wait_for(self._filled.wait(), max(due - loop.time(), 0))
+                async with asyncio.timeout_at(due):  # not wait_for: in Python 3.11 it may swallow a cancellation
+                    await self._filled.wait()
             except TimeoutError:
                 due = loop.time() + self._reconcile_seconds
                 await self._guarded(self._reconcile)

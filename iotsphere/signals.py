@@ -1,7 +1,7 @@
 """Nudges between processes: "look at the database, something of X is due". At most once; whoever waits also looks by itself.
 
-`cloud` commits, then signals EDGE_WAKE with the device id, for a command or a shadow, or EDGE_REGISTRY, for the device itself or its
-certificates; `edge` commits, then signals CLOUD_DONE with the command id.
+`cloud` commits, then signals EDGE_WAKE with the device id for a command or a shadow, EDGE_REGISTRY for the device itself or
+its certificates; `edge` commits, then signals CLOUD_DONE with the command id.
 """
 
 from collections import defaultdict

@@ -2,10 +2,9 @@
 
 import asyncio
 
-from simulator.fleet import run_fleet
-
 from launcher import simulated
 from launcher.home import Endpoints, Home
+from simulator.fleet import run_fleet
 
 ORGANIZATION = "demo"
 

@@ -16,7 +16,7 @@ from launcher.home import Endpoints, Home
 
 def ids(organization: str, device_type: str, count: int) -> list[str]:
     """Names of the first ``count`` simulated devices of a type in an organization; the same at every call."""
-    return [f"sim-{organization}-{device_type.replace('_', '-')}-{number:05d}" for number in range(count)]
+    return [f"{organization}-{device_type.replace('_', '-')}-{number:04d}" for number in range(1, count + 1)]
 
 
 def shares(count: int) -> list[tuple[DeviceType, int]]:

@@ -18,11 +18,17 @@ GIB = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """Disk of the home. ``days_left`` is None until growth was seen for long enough to say."""
+    """Disk of the home, bytes.
+
+    Attributes:
+        days_left: None until growth was seen for long enough to say.
+        paused: `edge` takes nothing in, because there is hardly any room.
+    """
 
     used: int
     free: int
     days_left: float | None
+    paused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +79,22 @@ def _services(home: Home) -> dict[str, dict[str, Any]]:
 
 
 def disk(home: Home, edge: str = "") -> Disk:
-    """Bytes used below the home and free on its file system; days left as `edge` (its health URL) has worked them out."""
+    """Bytes used below the home and free on its file system; what comes of it as `edge` (its health URL) has worked it out."""
+    guard = _guard(edge) if edge else {}
     return Disk(
         used=used_bytes(home.root),
         free=shutil.disk_usage(home.root).free if home.root.exists() else 0,
-        days_left=_days_left(edge) if edge else None,
+        days_left=guard.get("days_left"),
+        paused=not guard.get("ok", True),
     )
 
 
-def _days_left(edge: str) -> float | None:
+def _guard(edge: str) -> dict[str, Any]:
     try:
-        days: float | None = json.loads(loopback.get(f"{edge}/health/ready", 1.0))["parts"]["disk"]["days_left"]
+        found: dict[str, Any] = json.loads(loopback.get_whatever(f"{edge}/health/ready", 1.0))["parts"]["disk"]
     except (OSError, HTTPException, ValueError, KeyError, TypeError):
-        return None
-    return days
+        return {}
+    return found
 
 
 def used_bytes(root: Path) -> int:
@@ -113,4 +121,6 @@ def render(status: Status) -> str:
     left = status.disk.get("days_left")
     days = f"about {left:.0f} days left" if left else "days left not known yet"
     lines.append(f"  disk       {status.disk['used'] / GIB:.2f} GiB used, {status.disk['free'] / GIB:.1f} GiB free, " + days)
+    if status.disk["paused"]:
+        lines.append("  ALARM      the disk is nearly full: intake is paused until there is room")
     return "\n".join(lines)

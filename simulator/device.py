@@ -65,11 +65,12 @@ class SimulatedDevice:
         await self._device.close(timeout)
 
     async def _publish(self, phase: float) -> None:
+        # Once on arrival, so that nobody waits for a first value; then at a moment of its own in every interval.
         loop, tick = asyncio.get_running_loop(), 0
         due = loop.time() + phase * self._schedule.interval_s
         while True:
-            await asyncio.sleep(due - loop.time())
             self._say(tick)
+            await asyncio.sleep(due - loop.time())
             tick, due = tick + 1, due + self._schedule.interval_s
             if self._device.last_error and not self._device.connected:
                 self._tally.last_error = f"{self._device.id}: {self._device.last_error}"

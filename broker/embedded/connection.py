@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
         self.last_seen = self.engine.clock()
         self._buffer = self._buffer + data if self._buffer else data
         if self.state is State.CHECKING:
-            self._pause()
+            self.pause()
             return
         try:
             self._handle()
@@ -188,12 +188,15 @@ class Connection(asyncio.Protocol):
         lane.add(group)
         limits = self.engine.limits
         if self.unacknowledged > limits.unacknowledged or self.pending_bytes > limits.pending_bytes:
-            self._pause()
+            self.pause()
 
     def group_done(self, group: AckGroup) -> None:
-        """A group is committed: write the acknowledgements that are in turn, and read again when there is room."""
+        """A group is committed."""
         self.unacknowledged -= group.count
         self.pending_bytes -= group.size
+
+    def acknowledge(self) -> None:
+        """Write the acknowledgements that are in turn, and read again when there is room."""
         groups = self._groups
         ready: list[bytes] = []
         while groups and groups[0].done:
@@ -369,15 +372,12 @@ class Connection(asyncio.Protocol):
         group.count, group.size = 1, len(will.payload)
         self._submit(group, lane)
 
-    def _pause(self) -> None:
+    def pause(self) -> None:
+        """Do not read until there is room again."""
         if not self.is_paused and self.transport is not None and not self.transport.is_closing():
             self.is_paused = True
             self.engine.paused += 1
             self.transport.pause_reading()
-
-    def pause(self) -> None:
-        """Do not read until there is room again (global bound)."""
-        self._pause()
 
     def resume(self) -> None:
         """Read again."""

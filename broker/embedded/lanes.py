@@ -15,7 +15,10 @@ class AckOwner(Protocol):
     """The connection that waits for its acknowledgements."""
 
     def group_done(self, group: "AckGroup") -> None:
-        """The group is committed: write what is in turn."""
+        """The group is committed."""
+
+    def acknowledge(self) -> None:
+        """Write what is in turn."""
 
 
 class AckGroup:
@@ -131,3 +134,6 @@ class LaneQueue:
             group.deliveries = []
             self._on_done(group)
             group.owner.group_done(group)
+        # One write for each connection: with single messages a write costs as much as all the rest of a message.
+        for owner in dict.fromkeys(group.owner for group in groups):
+            owner.acknowledge()

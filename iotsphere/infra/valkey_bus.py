@@ -217,7 +217,8 @@ class ValkeyBus:
         """
         for check in itertools.count(1):
             try:
-                await asyncio.wait_for(self._trouble.wait(), CHECK_SECONDS)
+                async with asyncio.timeout(CHECK_SECONDS):  # not wait_for: in Python 3.11 it may swallow a cancellation
+                    await self._trouble.wait()
             except TimeoutError:
                 await client.ping()
             if check == STABLE_CHECKS:

@@ -15,6 +15,6 @@ def test_a_mixed_fleet_has_the_size_that_was_asked_for() -> None:
 
 def test_names_are_ids_and_stay_the_same() -> None:
     names = simulated.ids("demo", "some_type", 12)
-    assert names[:2] == ["sim-demo-some-type-00000", "sim-demo-some-type-00001"]
+    assert names[:2] == ["demo-some-type-0001", "demo-some-type-0002"]
     assert names[:5] == simulated.ids("demo", "some_type", 5)
     assert all(is_device_id(name) for name in names)

@@ -1,0 +1,59 @@
+import type { Command, CommandEvent, Transition } from "../io/types.ts";
+
+const PATH = ["queued", "sent", "delivered", "in_progress"];
+
+export function isFinal(status: string): boolean {
+  return !PATH.includes(status);
+}
+
+export type Outcome = "open" | "good" | "bad";
+
+export function outcome(status: string): Outcome {
+  if (!isFinal(status)) return "open";
+  return status === "succeeded" ? "good" : "bad";
+}
+
+export interface Step {
+  status: string;
+  at: string | number | null;
+  state: "done" | "current" | "ahead";
+}
+
+/** The life of a command as a line of steps: what happened with its time, then what is still expected. */
+export function steps(command: Command): Step[] {
+  const happened: Step[] = command.transitions.map(({ status, at }) => ({ status, at, state: "done" }));
+  const last = happened.at(-1);
+  if (last && !isFinal(last.status)) last.state = "current";
+  if (!last || isFinal(last.status)) return happened;
+  const ahead = PATH.slice(PATH.indexOf(last.status) + 1).filter((status) => status !== "in_progress");
+  return [...happened, ...[...ahead, "result"].map((status): Step => ({ status, at: null, state: "ahead" }))];
+}
+
+/** Newest first. Of a command that both know, whichever is further: an answer may be older than what was heard meanwhile. */
+export function mergeCommands(known: readonly Command[], answer: readonly Command[], most = 20): Command[] {
+  const all = new Map(answer.map((command) => [command.id, command]));
+  for (const command of known) {
+    const other = all.get(command.id);
+    if (!other || further(command, other)) all.set(command.id, command);
+  }
+  return [...all.values()].sort((a, b) => Date.parse(b.created_at) - Date.parse(a.created_at)).slice(0, most);
+}
+
+function further(command: Command, than: Command): boolean {
+  const [ended, other] = [isFinal(command.status), isFinal(than.status)];
+  return ended === other ? command.transitions.length > than.transitions.length : ended;
+}
+
+/** Apply a live event. An older event than what is known changes nothing. */
+export function applyEvent(command: Command, event: CommandEvent): Command {
+  if (isFinal(command.status) || command.transitions.some((t) => t.status === event.status)) return command;
+  const transition: Transition = { status: event.status, at: event.at, actor: null, reason: event.reason };
+  return {
+    ...command,
+    status: event.status,
+    changed_at: event.at,
+    reason: event.reason ?? command.reason,
+    result: event.result ?? command.result,
+    transitions: [...command.transitions, transition],
+  };
+}

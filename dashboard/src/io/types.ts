@@ -1,0 +1,207 @@
+/** The shapes of the REST and Socket.IO interface. Times in entities are RFC 3339 text, in telemetry and live events ms. */
+import type { LatestByMeasurement, Point } from "../core/merge.ts";
+
+export interface User {
+  id: string;
+  role: "admin" | "operator" | "viewer";
+  organization: string;
+  all_organizations: boolean;
+}
+export interface Tokens {
+  access_token: string;
+  expires_in: number;
+  refresh_token: string;
+  user: User;
+}
+export interface Measurement {
+  key: string;
+  title: string;
+  unit: string;
+  low: number | null;
+  high: number | null;
+  interval_s: number;
+  widget: "gauge" | "number" | "chart" | "switch" | "level";
+  decimals: number;
+}
+export interface Property {
+  key: string;
+  title: string;
+  kind: "number" | "integer" | "boolean" | "string";
+  unit: string;
+  low: number | null;
+  high: number | null;
+  options: string[];
+  writable: boolean;
+  default: number | boolean | string | null;
+}
+export interface CommandSpec {
+  name: string;
+  title: string;
+  params: Property[];
+  timeout_s: number;
+  risky: boolean;
+}
+export interface DeviceType {
+  key: string;
+  collection: string;
+  title: string;
+  manufacturer: string;
+  model: string;
+  measurements: Measurement[];
+  properties: Property[];
+  commands: CommandSpec[];
+}
+export interface Presence {
+  connected: boolean;
+  /** RFC 3339 from REST, ms from a live event. */
+  since: string | number | null;
+  reason: string | null;
+  session: number | null;
+}
+export interface Device {
+  id: string;
+  device_type: string;
+  manufacturer: string;
+  organization: string;
+  kind: string;
+  simulated: boolean;
+  status: string;
+  created_at: string;
+  last_connected: string | null;
+  presence: Presence | null;
+  last_data_at: number | null;
+  stale: boolean;
+  latest: LatestByMeasurement;
+}
+export interface FleetSummary {
+  total: number;
+  connected: number;
+  stale: number;
+  offline: number;
+  simulated: number;
+  by_type: Record<string, number>;
+  points_last_minute: number;
+}
+export interface History {
+  device: string;
+  simulated: boolean;
+  from: number | string;
+  to: number | string;
+  unit: Record<string, string>;
+  columns: Record<string, (number | null)[]> & { ts: number[] };
+  downsampled: boolean;
+}
+export interface ShadowDocument {
+  state: { desired?: Record<string, unknown>; reported?: Record<string, unknown>; delta?: Record<string, unknown> };
+  metadata?: unknown;
+  version: number;
+  timestamp?: number;
+}
+export interface Transition {
+  status: string;
+  at: string | number;
+  actor?: string | null;
+  reason?: unknown;
+}
+export interface Command {
+  id: string;
+  device: string;
+  name: string;
+  params: Record<string, unknown> | null;
+  status: string;
+  actor: string | null;
+  created_at: string;
+  expires_at: string | null;
+  changed_at: string | number | null;
+  reason: unknown;
+  result: unknown;
+  transitions: Transition[];
+  simulated: boolean;
+}
+export interface Refusal {
+  id: string;
+  at: string;
+  category: string;
+  reason: string;
+  topic: string | null;
+  peer: string | null;
+  count: number;
+  device: string | null;
+}
+export interface Certificate {
+  serial: string;
+  fingerprint: string;
+  issued_at: string;
+  not_after: string;
+  revoked_at: string | null;
+  revoked_reason: string | null;
+}
+export interface Connect {
+  host: string;
+  port: number;
+  ca_pem: string;
+  topics: Record<string, string>;
+  mosquitto_pub: string;
+  python: string;
+}
+export interface Service {
+  state: string;
+  restarts?: number;
+}
+export interface SystemStatus {
+  ready: boolean;
+  services: Record<string, Service>;
+  /** Bytes; `paused`: intake waits because the disk is full. */
+  disk: { used?: number | null; free?: number | null; days_left?: number | null; paused?: boolean };
+  bus_ok: boolean;
+  live: "ok" | "interrupted";
+  version: string;
+}
+export interface Organization {
+  id: string;
+  name: string;
+}
+
+export interface TelemetryEvent {
+  room: string;
+  seq: number;
+  sent_at: number;
+  simulated: boolean | null;
+  points: Point[];
+  truncated: boolean;
+}
+export interface StatusEvent {
+  device: string;
+  device_type: string;
+  organization: string;
+  simulated: boolean;
+  connected: boolean;
+  session: number | null;
+  reason: string | null;
+  at: number;
+}
+export interface CommandEvent {
+  id: string;
+  device: string;
+  name: string;
+  status: string;
+  at: number | string;
+  reason?: unknown;
+  result?: unknown;
+  simulated: boolean;
+}
+export interface ShadowEvent {
+  device: string;
+  name: string | null;
+  version: number;
+  delta: unknown;
+  at: number;
+  simulated: boolean;
+}
+export interface RefusedEvent {
+  device: string | null;
+  category: string;
+  reason: string;
+  at: number;
+  count: number;
+}

@@ -1,0 +1,46 @@
+import { html } from "lit";
+import { api, live } from "../app.ts";
+import { Coalescer } from "../core/coalesce.ts";
+import { plural } from "../core/format.ts";
+import type { Refusal } from "../io/types.ts";
+import { refusalTable } from "../pages/refused.ts";
+import { Resource } from "../core/resource.ts";
+import { loaded, panel } from "./bits.ts";
+import { DevicePanel } from "./panel-part.ts";
+
+/** The last hundred things that were refused, with the reason: the first place to look when a device cannot get in. */
+export class Refusals extends DevicePanel {
+  private readonly list = new Resource<Refusal[]>(() => api.refusals(this.deviceId), () => this.requestUpdate());
+  private readonly reload = new Coalescer(() => void this.list.load(), 2000);
+
+  protected override begin(): void {
+    this.until(
+      live.on("refused", (event) => event.device === this.deviceId && this.reload.request()),
+      live.onResync(() => void this.list.load()),
+      () => this.reload.stop(),
+    );
+  }
+
+  protected override reset(): void {
+    this.list.value = { state: "loading" };
+    void this.list.load();
+  }
+
+  override render() {
+    const rows = this.list.data;
+    return panel({
+      id: "refusals",
+      title: "Refused",
+      actions: rows?.length ? html`<span class="muted small">${rows.length === 100 ? "the last 100" : plural(rows.length, "entry", "entries")}</span>` : "",
+      body: loaded({
+        value: this.list.value,
+        retry: this.list.load,
+        empty: (all) => all.length === 0,
+        emptyText: "Nothing this device sent was refused.",
+        show: (all) => refusalTable(all),
+      }),
+    });
+  }
+}
+
+customElements.define("iot-refusals", Refusals);

@@ -1,0 +1,82 @@
+"""What every part of the bench stands on: a running platform with devices, and ten people who look at it."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from iotsphere.devices import device_types
+from iotsphere.devices._spec import DeviceType
+from tests.bench import cpu
+from tests.bench.child import Child, child
+from tests.bench.figures import Figures
+from tests.bench.wire import Reading
+from tests.support.platform import Platform
+
+DEVICES = 100
+POINTS = 5
+VIEWERS = 10
+SERVERS = ("postgres", "valkey", "edge", "cloud")
+DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+
+
+@dataclass
+class Stage:
+    """The running platform, as the parts use it."""
+
+    platform: Platform
+    figures: Figures
+    certificates: Path
+    connection: "asyncpg.Connection[asyncpg.Record]"
+    token: str
+    devices: list[str] = field(default_factory=list)
+    device_type: DeviceType = field(default_factory=lambda: next(iter(device_types().values())))
+
+    @property
+    def mqtt_port(self) -> int:
+        """Where devices connect."""
+        return self.platform.mqtt[1]
+
+    @property
+    def readings(self) -> list[Reading]:
+        """The first declared measurements of the type, inside their ranges."""
+        return [Reading(m.key, m.low or 0.0, m.high or 100.0) for m in self.device_type.measurements[:POINTS]]
+
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds of the servers so far."""
+        return cpu.snapshot({name: int(self.platform.service(name)["pid"]) for name in SERVERS})
+
+    async def empty(self) -> None:
+        """Each round finds the same table."""
+        await self.connection.execute("truncate telemetry.telemetry")
+        await self.connection.execute("checkpoint")
+
+    async def stored(self) -> int:
+        """Rows in the table."""
+        return int(await self.connection.fetchval("select count(*) from telemetry.telemetry"))
+
+
+@asynccontextmanager
+async def stage(platform: Platform, figures: Figures, directory: Path) -> AsyncIterator[Stage]:
+    """Devices with certificates, and a look at what PostgreSQL promises."""
+    figures.say(f"{DEVICES} devices get their certificates …")
+    device_type = next(iter(device_types().values()))
+    platform.device("bench", device_type.key, directory, "--count", str(DEVICES))
+    connection = await asyncpg.connect(platform.dsn)
+    try:
+        for setting in DURABLE:
+            figures.check(await connection.fetchval("select current_setting($1)", setting) == "on", f"{setting} is not on")
+        names = [f"bench-{number}" for number in range(DEVICES)]
+        yield Stage(platform, figures, directory, connection, platform.token(), names, device_type)
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def viewers(the: Stage, rooms: Sequence[str]) -> AsyncIterator[Child]:
+    """Socket.IO clients in these rooms, one each."""
+    async with child("tests.bench.viewers", {"url": the.platform.http, "token": the.token, "rooms": list(rooms)}) as watching:
+        await watching.at("joined")
+        yield watching
