@@ -16,7 +16,7 @@ class Arrivals:
         id: made before the commit, so that one whose outcome is unknown can be written again without counting twice.
         keys, firsts, lasts, newest: runs in ascending order with each number once; no event time is later than
             ``newest``, ms since the Unix epoch.
-        odd_keys, odd: everything else.
+        odd_keys, odd: everything else; what has messages and none of them late is repeated.
     """
 
     serial: int = 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ingest.arrivals import Arrivals, Entry
 from ingest.batch import Run
 from ingest.boots import LONGEST_BOOT
-from ingest.intervals import Intervals
+from ingest.intervals import Intervals, Range
 from ingest.sequences import HIGHEST, KEPT, RANGES
 from iotsphere.delivery import Delivery
 from iotsphere.registry import DeviceRecord
@@ -37,10 +37,11 @@ class Known:
         newest: no event time is later, ms since the Unix epoch.
         serial: the last batch in which a new number came.
         top, first: the highest number; where the ascending run begins that this batch has of it, -1 for none.
-        odd: what else this batch has.
+        closed: ascending runs that this batch had of it before.
+        odd: what else this batch has, None for nothing.
     """
 
-    __slots__ = ("first", "key", "newest", "odd", "organization", "seen", "serial", "top")
+    __slots__ = ("closed", "first", "key", "newest", "odd", "organization", "seen", "serial", "top")
 
     def __init__(self, device: DeviceRecord, boot_or_session: str | int, kept: Kept | None) -> None:
         boot, session = (boot_or_session, 0) if isinstance(boot_or_session, str) else ("", boot_or_session)
@@ -51,6 +52,7 @@ class Known:
         self.serial = 0
         self.top = self.seen.edges[-1] - 1 if self.seen else -1
         self.first = -1
+        self.closed: list[Range] = []
         self.odd: list[Entry] | None = None
 
     def came(self, number: int) -> bool:
@@ -191,8 +193,8 @@ class Ledger:
         known.put([first, last, 0, 0])
 
     def _close(self, known: Known) -> None:
-        """The ascending run of this batch ends, and another one will begin: rare, so it is told as what is odd."""
-        known.put([known.first, known.top, known.top - known.first + 1, 0])
+        """The ascending run of this batch ends, and another one will begin."""
+        known.closed.append((known.first, known.top))
         known.add(known.first, known.top)
         known.serial = self._serial
 
@@ -209,11 +211,21 @@ class Ledger:
                 newest(int(known.newest) + 1)
                 known.add(first, known.top)
                 known.serial, known.first = serial, -1
+                if known.closed:
+                    self._tell_closed(known, arrivals)
             if known.odd is not None:
                 arrivals.odd_keys += [known.key] * len(known.odd)
                 arrivals.odd += known.odd
                 known.odd = None
         self._touched = []
+
+    def _tell_closed(self, known: Known, arrivals: Arrivals) -> None:
+        for first, last in known.closed:
+            arrivals.keys.append(known.key)
+            arrivals.firsts.append(first)
+            arrivals.lasts.append(last)
+            arrivals.newest.append(int(known.newest) + 1)
+        known.closed = []
 
 
 def number_of(value: object) -> int | None:
