@@ -125,6 +125,7 @@ class Batch:
         doubtful: may be in the table already.
         letters: dead letters.
         days: the days (since the Unix epoch) of all rows.
+        lost: devices of which something cannot be kept even as a dead letter.
         arrivals: the sequence numbers; committed with the last part of the batch when it is split.
         unknown: boots that must be looked up, with the offset (µs) they get when they are new.
         strange: runs of sequence numbers that must be looked up, with their devices.
@@ -136,6 +137,7 @@ class Batch:
     letters: list[DeadLetter] = field(default_factory=list)
     days: set[int] = field(default_factory=set)
     arrivals: Arrivals = field(default_factory=Arrivals)
+    lost: list[DeviceRecord] = field(default_factory=list)
     unknown: dict[BootKey, int] = field(default_factory=dict)
     strange: dict[Run, DeviceRecord] = field(default_factory=dict)
     deferred: list[Delivery] = field(default_factory=list)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import structlog
 
-from ingest import arrivals_table, dead_letters_table, telemetry_table
+from ingest import arrivals_table, dead_letters_table, losses_table, telemetry_table
 from ingest.batch import Batch, DeadLetter, Row, Rows, letter, text_of
 from ingest.metrics import IngestMetrics
 from ingest.partitions import Partitions
@@ -173,9 +173,9 @@ class Store:
         if batch.letters:
             log.error("a dead letter cannot be kept", letter=repr(batch.letters[0]), error=str(error))
             self._metrics.lost_letters.inc()
-            return await self._commit(slot, Batch(arrivals=batch.arrivals)) if batch.arrivals else Outcome()
+            return await self._commit(slot, Batch(arrivals=batch.arrivals, lost=[batch.letters[0].device]))
         if not batch.size():
-            log.error("sequence numbers cannot be kept", numbers=repr(batch.arrivals)[:1000], error=str(error))
+            log.error("the account cannot be kept", numbers=repr(batch.arrivals)[:1000], lost=batch.lost, error=str(error))
             return Outcome()
         rows = batch.fresh if len(batch.fresh) else batch.doubtful
         buried = letter(rows.origin(0), rows.rows[0][2], "store", str(error) or type(error).__name__)
@@ -200,6 +200,7 @@ async def _copy_first(connection: "Connection", batch: Batch) -> Outcome:
 async def _note(connection: "Connection", batch: Batch) -> None:
     if batch.arrivals:
         await connection.execute(arrivals_table.insertion(batch.arrivals))
+    await losses_table.insert(connection, batch.lost)
 
 
 async def _merge(connection: "Connection", rows: Rows, letters: list[DeadLetter]) -> Outcome:

@@ -1,4 +1,4 @@
-"""Accounts of the sequence numbers of devices, and the journal that they are kept from."""
+"""Accounts of the sequence numbers of devices, the journal that they are kept from, and a place to admit losses."""
 
 from alembic import op
 
@@ -54,9 +54,20 @@ STATEMENTS = (
     create function telemetry.numbers(ranges int8multirange) returns bigint immutable parallel safe language sql
         return coalesce((select sum(upper(r) - lower(r)) from unnest(ranges) r), 0)::bigint
     """,
-    "grant select on telemetry.arrivals, telemetry.sequences to iotsphere_tenant",
+    # Readings that were acknowledged and could not be kept in any form: to be counted, and to be empty.
+    """
+    create table telemetry.losses (
+        id bigint generated always as identity primary key,
+        at timestamptz not null default now(),
+        device_id text not null,
+        organization_id text not null
+    )
+    """,
+    "grant select on telemetry.arrivals, telemetry.sequences, telemetry.losses to iotsphere_tenant",
     "alter table telemetry.arrivals enable row level security",  # without a policy: nobody's
     "alter table telemetry.sequences enable row level security",
+    "alter table telemetry.losses enable row level security",
+    "create policy tenant on telemetry.losses to iotsphere_tenant using (registry.tenant_sees(organization_id))",
     "create policy tenant on telemetry.sequences to iotsphere_tenant using (registry.tenant_sees(organization_id))",
 )
 
