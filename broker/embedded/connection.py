@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from broker.embedded.engine import EmbeddedBroker
 
 FLUSH_SECONDS = 5.0
+NO_WILL: tuple[Reason, ...] = ("shut_down", "revoked", "kicked")  # we end it, or nothing more is believed
 
 
 class State(Enum):
@@ -387,7 +388,7 @@ class Connection(asyncio.Protocol):
         was_live = self.state is State.LIVE
         if was_live:
             self.session.detach()
-            if reason != "shut_down":
+            if reason not in NO_WILL:
                 self._dialogue.publish_will()
         self.state = State.CLOSED
         self._buffer = b""

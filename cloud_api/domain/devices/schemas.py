@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-DeviceId = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9:._-]{0,63}$")]
+DeviceId = Annotated[str, msgspec.Meta(pattern="^(?!ca$)[A-Za-z0-9][A-Za-z0-9:._-]{0,63}(?!\\n)$")]
 
 
 class PresenceView(msgspec.Struct, kw_only=True, frozen=True):
