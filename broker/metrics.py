@@ -10,7 +10,7 @@ from broker.embedded.engine import EmbeddedBroker
 
 
 class WriterMetrics:
-    """What the writers of presence and refusals had to leave out."""
+    """What the writers of presence, refusals and subscriptions had to leave out."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or CollectorRegistry()
@@ -24,6 +24,9 @@ class WriterMetrics:
         )
         self.refusals_dropped = Counter(
             "iotsphere_refusals_dropped", "Refusals that were not recorded because there were too many kinds", registry=registry
+        )
+        self.subscriptions_dropped = Counter(
+            "iotsphere_subscriptions_dropped", "Filters that were not kept because too many changes waited", registry=registry
         )
 
 
@@ -44,7 +47,21 @@ class BrokerCollector(Collector):
         )
         yield GaugeMetricFamily("iotsphere_broker_pending_bytes", "Payload bytes waiting for it", value=health.pending_bytes)
         yield GaugeMetricFamily("iotsphere_broker_paused_sockets", "Sockets not read at present", value=health.paused_sockets)
+        yield from self._sessions()
         yield from self._lanes()
+
+    def _sessions(self) -> Iterator[Metric]:
+        broker = self._broker
+        kept, fan_out = broker.sessions.kept, broker.fan_out
+        yield CounterMetricFamily("iotsphere_broker_turned_away", "Connections over the bound", value=broker.arrivals.turned_away)
+        yield CounterMetricFamily("iotsphere_broker_throttled", "Sockets not read for a while: rate", value=broker.throttled)
+        yield GaugeMetricFamily("iotsphere_broker_kept_sessions", "Sessions of clients that are away", value=len(kept))
+        yield GaugeMetricFamily("iotsphere_broker_kept_bytes", "Payload held for them", value=kept.held)
+        yield CounterMetricFamily("iotsphere_broker_kept_sessions_forgotten", "Given up: too many", value=kept.forgotten)
+        yield CounterMetricFamily("iotsphere_broker_subscriber_drops", "Messages subscribers could not take", value=kept.dropped)
+        yield GaugeMetricFamily("iotsphere_broker_service_filters", "Different filters of services", value=fan_out.filters)
+        yield GaugeMetricFamily("iotsphere_broker_retained_messages", "Retained messages", value=len(fan_out.retained))
+        yield CounterMetricFamily("iotsphere_broker_retained_dropped", "Given up: too many", value=fan_out.retained.dropped)
 
     def _lanes(self) -> Iterator[Metric]:
         batches = CounterMetricFamily("iotsphere_broker_lane_batches", "Commits", labels=["lane"])

@@ -133,12 +133,30 @@ def is_filter(text: str) -> bool:
 
 def is_topic_name(text: str) -> bool:
     """Whether the text may be published to: not empty, no wildcard, no NUL."""
-    return bool(text) and not any(c in text for c in "+#\0") and text.count("/") < MAX_DEPTH
+    return bool(text) and not any(c in text for c in "+#\0")
 
 
 def is_own_filter(device: str, text: str) -> bool:
     """Whether a filter can match only topics of this device."""
     return is_filter(text) and text.startswith(f"{PREFIX}/{device}/")
+
+
+def published_by(device: str) -> list[str]:
+    """Filters that together match everything a device may publish, and nothing else."""
+    verbs = [f"{prefix}/{verb}" for prefix in ("shadow", "shadow/name/+") for verb in _SHADOW]
+    return [f"{PREFIX}/{device}/{tail}" for tail in (*_SIMPLE, *verbs, "command/+/response")]
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether a topic can exist that both filters match."""
+    mine, theirs = one.split("/"), other.split("/")
+    for a, b in zip(mine, theirs, strict=False):
+        if "#" in (a, b):
+            return True
+        if a != b and "+" not in (a, b):
+            return False
+    longer = mine[len(theirs) :] or theirs[len(mine) :]
+    return not longer or longer == ["#"]
 
 
 def matches(text: str, topic: str) -> bool:

@@ -79,6 +79,8 @@ async def _start(parts: Parts, options: EdgeOptions, stack: AsyncExitStack) -> N
     stack.push_async_callback(parts.registry.stop)
     await parts.epochs.start()
     stack.push_async_callback(parts.epochs.stop)
+    await parts.subscriptions.start()
+    stack.push_async_callback(parts.subscriptions.stop)
     parts.refusals.start()
     stack.push_async_callback(parts.refusals.stop)
     await parts.presence.start()

@@ -17,6 +17,7 @@ from broker.metrics import BrokerCollector, WriterMetrics
 from broker.presence import PresenceWriter
 from broker.refusals import RefusalWriter
 from broker.registry_cache import RegistryCache
+from broker.subscriptions import KeptSubscriptions
 from commands.delivery import CommandDelivery
 from commands.metrics import CommandMetrics
 from ingest.disk_guard import DiskGuard
@@ -108,6 +109,8 @@ class Parts:
     def _broker(self, options: EdgeOptions) -> None:
         self.registry = RegistryCache(self.pools.registry)
         self.epochs = EpochBlocks(self.pools.registry)
+        writers = WriterMetrics(self.metrics)
+        self.subscriptions = KeptSubscriptions(self.pools.registry, writers)
         self.broker = EmbeddedBroker(
             options.host,
             options.mqtt_port,
@@ -115,9 +118,9 @@ class Parts:
             self.registry,
             self.epochs,
             Limits(total_pending_bytes=options.pending_bytes),
+            subscriptions=self.subscriptions,
         )
         self.metrics.register(BrokerCollector(self.broker))
-        writers = WriterMetrics(self.metrics)
         self.presence = PresenceWriter(self.pools.writers, self.bus, options.node, self.broker.connected, writers)
         self.refusals = RefusalWriter(self.pools.writers, self.registry, self.bus, writers)
 

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from broker.embedded import protocol
 from broker.embedded.framing import MalformedPacket
+from broker.embedded.protocol import Level
 
-PROTOCOL_LEVEL = 4
 ACCEPTED, BAD_LEVEL, BAD_CLIENT_ID, UNAVAILABLE, NOT_AUTHORIZED = 0, 1, 2, 3, 5
 SUBACK_REFUSED = 0x80
 PINGRESP = b"\xd0\x00"
+PUBACK, PUBREC, PUBREL, PUBCOMP, UNSUBACK = 0x40, 0x50, 0x62, 0x70, 0xB0  # first bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +19,15 @@ class Will:
     topic: str
     payload: bytes
     qos: int
+    retain: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """A CONNECT. ``level`` may be one that is not spoken: the caller answers that."""
+    """A CONNECT. ``level`` is None when the one that was ``asked`` for is not spoken: the caller answers that."""
 
-    level: int
+    asked: int
+    level: Level | None
     client_id: str
     clean_session: bool
     keep_alive: int
@@ -88,27 +92,50 @@ def decode_connect(body: bytes) -> Connect:
         MalformedPacket: as the standard demands.
     """
     reader = _Reader(body)
-    protocol, level = reader.binary(), reader.byte()
-    if protocol not in (b"MQTT", b"MQIsdp"):
-        raise MalformedPacket(f"protocol {protocol[:16]!r}")
-    if protocol != b"MQTT" or level != PROTOCOL_LEVEL:
-        return Connect(level, "", True, 0, None)
+    name, number = reader.binary(), reader.byte()
+    if not protocol.is_mqtt(name):
+        raise MalformedPacket(f"protocol {name[:16]!r}")
+    level = protocol.spoken(name, number)
+    if level is None:
+        return Connect(number, None, "", True, 0, None)
     flags, keep_alive = reader.byte(), reader.number()
     _check_flags(flags)
     client_id = reader.text()
-    will = Will(reader.text(), reader.binary(), flags >> 3 & 3) if flags & 0x04 else None
+    will = Will(reader.text(), reader.binary(), flags >> 3 & 3, bool(flags & 0x20)) if flags & 0x04 else None
     if flags & 0x80:
         reader.text()
     if flags & 0x40:
         reader.binary()
     reader.done()
-    return Connect(level, client_id, bool(flags & 0x02), keep_alive, will)
+    return Connect(number, level, client_id, bool(flags & 0x02), keep_alive, will)
 
 
 def _check_flags(flags: int) -> None:
     will, qos, retain = flags & 0x04, flags >> 3 & 3, flags & 0x20
     if flags & 0x01 or qos == 3 or (not will and (qos or retain)) or flags & 0xC0 == 0x40:
         raise MalformedPacket(f"CONNECT flags 0x{flags:02x}")
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """A PUBLISH, for whom a few microseconds do not matter."""
+
+    topic: bytes
+    payload: bytes
+    qos: int
+
+
+def decode_publish(first: int, body: bytes) -> Publish:
+    """Decode a PUBLISH; the topic is not looked at.
+
+    Raises:
+        MalformedPacket: as the standard demands.
+    """
+    reader, qos = _Reader(body), first >> 1 & 3
+    topic = reader.binary()
+    if qos:
+        _packet_id(reader)
+    return Publish(topic, reader.take(reader.left), qos)
 
 
 def decode_subscribe(body: bytes) -> tuple[int, list[tuple[str, int]]]:
@@ -174,15 +201,15 @@ def encode_suback(packet_id: int, codes: list[int]) -> bytes:
 
 
 def encode_ack(first: int, packet_id: int) -> bytes:
-    """PUBACK 0x40, PUBREC 0x50, PUBREL 0x62, PUBCOMP 0x70 or UNSUBACK 0xb0."""
+    """PUBACK, PUBREC, PUBREL, PUBCOMP or UNSUBACK, by its first byte."""
     return bytes((first, 2)) + packet_id.to_bytes(2, "big")
 
 
-def encode_publish(topic: str, payload: bytes, qos: int, packet_id: int = 0, dup: bool = False) -> bytes:
+def encode_publish(topic: str, payload: bytes, qos: int, packet_id: int = 0, dup: bool = False, retain: bool = False) -> bytes:
     """A PUBLISH."""
     name = topic.encode()
     head = len(name).to_bytes(2, "big") + name + (packet_id.to_bytes(2, "big") if qos else b"")
-    return bytes((0x30 | (dup << 3) | (qos << 1),)) + encode_length(len(head) + len(payload)) + head + payload
+    return bytes((0x30 | (dup << 3) | (qos << 1) | retain,)) + encode_length(len(head) + len(payload)) + head + payload
 
 
 def encode_length(length: int) -> bytes:

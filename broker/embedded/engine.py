@@ -1,31 +1,29 @@
-"""The embedded broker: listeners, handshakes, sessions, presence, bounds."""
+"""The embedded broker: who is in, presence, the global bound, and the interface to the rest of the platform."""
 
 import asyncio
-import socket
 import ssl
 import time
 from collections.abc import Coroutine, Mapping
-from typing import Protocol, cast
-
-import structlog
+from typing import Protocol
 
 from broker import policy
 from broker.api import Caps, DeliveryProof, Health, Ingest, Lane, Listener, Presence, Puback, Reason, SendResult, Sent
+from broker.embedded.arrivals import Arrivals
 from broker.embedded.codec import Connect
 from broker.embedded.connection import Connection, State
 from broker.embedded.lanes import AckGroup, LaneQueue
 from broker.embedded.limits import Limits
+from broker.embedded.outgoing import Outgoing
+from broker.embedded.session import Session
+from broker.embedded.sessions import Sessions
+from broker.embedded.subscription_store import NoSubscriptionStore, SubscriptionStore
 from iotsphere.errors import Refused, StoreUnavailable
-from iotsphere.identity import peer_certificate
+from iotsphere.identity import PeerCertificate
 from iotsphere.registry import DeviceRecord, Registry
-
-log = structlog.get_logger()
 
 SWEEP_SECONDS = 1.0
 DRAIN_SECONDS = 5.0
 WRITE_HIGH_WATER = 64 * 1024
-BACKLOG = 1024
-ACCEPT_PAUSE_SECONDS = 0.1
 
 
 class Epochs(Protocol):
@@ -49,6 +47,7 @@ class EmbeddedBroker:
         epochs: numbers of sessions.
         limits: every bound.
         telemetry_workers: telemetry commits under way at once.
+        subscriptions: keeps the filters of sessions that outlive this process; without one none does.
     """
 
     def __init__(
@@ -60,6 +59,7 @@ class EmbeddedBroker:
         epochs: Epochs,
         limits: Limits | None = None,
         telemetry_workers: int = 2,
+        subscriptions: SubscriptionStore | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.registry = registry
@@ -70,17 +70,20 @@ class EmbeddedBroker:
         self.pending_messages = 0
         self.refusals = 0
         self.connects = 0
+        self.throttled = 0
+        self.stopping = False
         self.clock = time.monotonic
         self.loop: asyncio.AbstractEventLoop
-        self._host, self._port, self._context = host, port, context
+        self.subscriptions: SubscriptionStore = NoSubscriptionStore() if subscriptions is None else subscriptions
+        self.sessions = Sessions(self.limits, self.clock, self.subscriptions, registry)
+        self.fan_out = self.sessions.fan_out
+        self.arrivals = Arrivals(context, self.limits, self, lambda: len(self._connections))
+        self._host, self._port = host, port
         self._epochs = epochs
         self._telemetry_workers = telemetry_workers
-        self._sessions: dict[str, Connection] = {}
+        self._live: dict[str, Connection] = {}
         self._connections: set[Connection] = set()
-        self._services: set[Connection] = set()
-        self._handshakes = asyncio.Semaphore(self.limits.handshakes)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._listening: socket.socket | None = None
         self._relieved = False
 
     @property
@@ -101,23 +104,17 @@ class EmbeddedBroker:
             workers = self._telemetry_workers if lane is Lane.TELEMETRY else 1
             self.lanes[lane] = LaneQueue(lane, ingest, batch=self.limits.batch, workers=workers, on_done=self._committed)
             self.lanes[lane].start()
-        self._listening = _listen(self._host, self._port)
-        self._port = self._listening.getsockname()[1]
-        self._accepting = self.loop.create_task(self._accept(self._listening), name="broker-accept")
+        self._port = self.arrivals.start(self._host, self._port)
         self._spawn(self._sweep(), "broker-sweep")
 
     async def stop(self) -> None:
         """Close every session with ``shut_down`` once what is pending is committed."""
-        if self._listening is not None:
-            self._accepting.cancel()
-            await asyncio.gather(self._accepting, return_exceptions=True)
-            self._listening.close()
-            self._listening = None
+        self.stopping = True
+        await self.arrivals.stop()
         for connection in list(self._connections):
             connection.pause()
         await asyncio.gather(*(lane.stop(DRAIN_SECONDS) for lane in self.lanes.values()))
         for connection in list(self._connections):
-            connection.will = None
             connection.close("shut_down")
         for task in list(self._tasks):
             task.cancel()
@@ -128,45 +125,11 @@ class EmbeddedBroker:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # ── arriving ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── coming and going ───────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _accept(self, listening: socket.socket) -> None:
-        # Sockets are handed over with their TLS context: start_tls() on a transport that reads already would lose a ClientHello
-        # that is quick, and the handshake would never end.
-        while True:
-            try:
-                accepted, address = await self.loop.sock_accept(listening)
-            except OSError as error:  # out of descriptors: those who are in stay, the others wait in the backlog
-                log.warning("cannot accept connections", error=str(error))
-                await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
-                continue
-            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._spawn(self._shake_hands(accepted, f"{address[0]}:{address[1]}"), "broker-handshake")
-
-    async def _shake_hands(self, accepted: socket.socket, peer: str) -> None:
-        arrival = _Arrival(self, peer, self.clock())
-        try:
-            async with asyncio.timeout(self.limits.connect_seconds):
-                async with self._handshakes:
-                    await self.loop.connect_accepted_socket(
-                        lambda: arrival, accepted, ssl=self._context, ssl_handshake_timeout=self.limits.connect_seconds
-                    )
-        except (OSError, TimeoutError) as error:
-            accepted.close()
-            if not isinstance(error, ConnectionError):
-                self.refused(None, "tls", _tls_reason(error), None, peer)
-
-    def arrived(self, transport: asyncio.Transport, peer: str, began: float) -> None:
+    def welcome(self, transport: asyncio.Transport, certificate: PeerCertificate, peer: str) -> None:
         """TLS is up: from here on the connection speaks for itself."""
-        try:
-            der = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
-            certificate = peer_certificate(der)
-        except Refused as refused:
-            self.refused(None, refused.category, refused.reason, None, peer)
-            transport.abort()
-            return
         connection = Connection(self, certificate, peer)
-        connection.accepted_at = began
         self._connections.add(connection)
         transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
         transport.set_protocol(connection)
@@ -194,39 +157,39 @@ class EmbeddedBroker:
         certificate = connection.certificate
         try:
             accepted = policy.identify(
-                certificate, connect.client_id, record, self.registry.revoked(certificate.serial), time.time()
+                certificate, _client_id(connect, certificate), record, self.registry.revoked(certificate.serial), time.time()
             )
-            session = self._epochs.next()
+            epoch = self._epochs.next()
         except Refused as refused:
             connection.reject(refused)
             return
         except StoreUnavailable:
             connection.unavailable()
             return
-        if previous := self._sessions.get(accepted.id):
+        if previous := self._live.get(accepted.id):
             previous.close("taken_over")
         self.connects += 1
-        self._sessions[accepted.id] = connection
-        if accepted.kind == "service":
-            self._services.add(connection)
-        self._announce(accepted, session, True, "connected")
-        connection.accept(connect, accepted, session)
+        session, present = self.sessions.open(accepted, connect.clean_session)
+        session.epoch = epoch
+        self._live[accepted.id] = connection
+        self._announce(session, True, "connected")
+        connection.accept(connect, session, present)
 
     def closed(self, connection: Connection, reason: Reason, was_live: bool) -> None:
         """A connection has ended."""
         self._connections.discard(connection)
-        self._services.discard(connection)
         if connection.is_paused:
             self.paused -= 1
-        record = connection.record
-        if was_live and record is not None:
-            if self._sessions.get(record.id) is connection:
-                del self._sessions[record.id]
-            self._announce(record, connection.session, False, reason)
+        if was_live:
+            session = connection.session
+            if self._live.get(session.record.id) is connection:
+                del self._live[session.record.id]
+            self.sessions.close(session)
+            self._announce(session, False, reason)
 
-    def _announce(self, record: DeviceRecord, session: int, connected: bool, reason: Reason) -> None:
-        if record.kind != "service":
-            self.listener.on_presence(Presence(record, session, connected, reason, int(time.time() * 1000)))
+    def _announce(self, session: Session, connected: bool, reason: Reason) -> None:
+        if not session.is_service:
+            self.listener.on_presence(Presence(session.record, session.epoch, connected, reason, int(time.time() * 1000)))
 
     def refused(self, device: str | None, category: str, reason: str, topic: str | None, peer: str) -> None:
         """Count and tell a refusal."""
@@ -239,8 +202,8 @@ class EmbeddedBroker:
         """A group is on its way into the store."""
         self.pending_messages += group.count
         self.pending_bytes += group.size
-        if self._services:
-            self._fan_out(group)
+        if self.fan_out.is_heard or connection.session.hears_itself:
+            self.fan_out.deliver(connection.session, group.deliveries)
         if self.pending_bytes > self.limits.total_pending_bytes:
             self._relieve()
 
@@ -263,12 +226,6 @@ class EmbeddedBroker:
             held -= connection.pending_bytes
             connection.pause()
 
-    def _fan_out(self, group: AckGroup) -> None:
-        for delivery in group.deliveries:
-            for service in self._services:
-                if service.record is not None and policy.may_receive(service.record, delivery.device):
-                    service.offer(delivery.topic, delivery.payload, min(delivery.qos, 1), None, "")
-
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
@@ -285,41 +242,25 @@ class EmbeddedBroker:
         self, device: str, topic: str, payload: bytes, *, qos: int = 1, ttl: float | None = None, message: str = ""
     ) -> SendResult:
         """Send to a present device that subscribes to the topic."""
-        connection = self._sessions.get(device)
-        return SendResult(Sent.OFFLINE) if connection is None else connection.offer(topic, payload, qos, ttl, message)
+        connection = self._live.get(device)
+        if connection is None:
+            return SendResult(Sent.OFFLINE)
+        return connection.session.send(Outgoing(topic, payload, qos, message, None if ttl is None else self.clock() + ttl))
 
     def connected(self) -> Mapping[str, int]:
         """Session epoch of every live session, services left out."""
-        return {name: c.session for name, c in self._sessions.items() if c not in self._services}
+        return {name: c.session.epoch for name, c in self._live.items() if not c.session.is_service}
 
     async def kick(self, device: str, reason: Reason) -> None:
         """End the device's session."""
-        if connection := self._sessions.get(device):
+        if connection := self._live.get(device):
             connection.close(reason)
 
     def health(self) -> Health:
         """A snapshot."""
-        return Health(self._listening is not None, len(self._sessions), self.pending_messages, self.pending_bytes, self.paused)
+        return Health(self.arrivals.open, len(self._live), self.pending_messages, self.pending_bytes, self.paused)
 
 
-class _Arrival(asyncio.Protocol):
-    """Waits for the end of the TLS handshake."""
-
-    def __init__(self, engine: EmbeddedBroker, peer: str, began: float) -> None:
-        self._engine, self._peer, self._began = engine, peer, began
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transport is no subclass of asyncio's
-        self._engine.arrived(cast("asyncio.Transport", transport), self._peer, self._began)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    listening = socket.create_server((host, port), backlog=BACKLOG, family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listening.setblocking(False)
-    return listening
-
-
-def _tls_reason(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).replace("_", " ").lower()
-    return "no TLS handshake in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+def _client_id(connect: Connect, certificate: PeerCertificate) -> str:
+    """A client without an id and without a wish for its session gets one from the server: that of its certificate."""
+    return certificate.identity.id if not connect.client_id and connect.clean_session else connect.client_id

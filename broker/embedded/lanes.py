@@ -27,9 +27,10 @@ class AckGroup:
     Attributes:
         acks: PUBACK and PUBREC packets in the order of the messages, joined.
         count: messages; size: bytes of their payloads.
+        followers: groups of a later connection that repeat messages of this one: done when this one is.
     """
 
-    __slots__ = ("acks", "count", "deliveries", "done", "owner", "size")
+    __slots__ = ("acks", "count", "deliveries", "done", "followers", "owner", "size")
 
     def __init__(self, owner: AckOwner) -> None:
         self.owner = owner
@@ -38,6 +39,7 @@ class AckGroup:
         self.count = 0
         self.size = 0
         self.done = False
+        self.followers: list[AckGroup] | None = None
 
 
 class LaneQueue:
@@ -129,11 +131,16 @@ class LaneQueue:
                 await asyncio.sleep(1)
         self.batches += 1
         self.messages += len(deliveries)
+        # One write for each connection: with single messages a write costs as much as all the rest of a message.
+        owners: dict[AckOwner, None] = {}
         for group in groups:
             group.done = True
             group.deliveries = []
             self._on_done(group)
             group.owner.group_done(group)
-        # One write for each connection: with single messages a write costs as much as all the rest of a message.
-        for owner in dict.fromkeys(group.owner for group in groups):
+            owners[group.owner] = None
+            for follower in group.followers or ():
+                follower.done = True
+                owners[follower.owner] = None
+        for owner in owners:
             owner.acknowledge()

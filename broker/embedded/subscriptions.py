@@ -11,6 +11,9 @@ class Subscriptions:
     def __len__(self) -> int:
         return len(self._exact) + len(self._wild)
 
+    def __contains__(self, topic_filter: str) -> bool:
+        return topic_filter in self._exact or topic_filter in self._wild
+
     def add(self, topic_filter: str, qos: int) -> None:
         """Add or replace."""
         if "+" in topic_filter or "#" in topic_filter:

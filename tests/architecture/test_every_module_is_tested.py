@@ -10,6 +10,7 @@ TIERS = ("unit", "contract", "integration", "e2e")
 # Pattern of paths: what tests them instead.
 TESTED_OTHERWISE: dict[str, str] = {
     "broker/policy.py": "its decisions are seen from outside in integration/broker/test_embedded.py",
+    "broker/subscription_table.py": "integration/broker/test_subscriptions.py, through the store above it",
     "cloud_api/domain/*/*.py": "over HTTP in integration/cloud_api: test_roles.py calls every operation",
     "cloud_api/live_*.py": "over Socket.IO in integration/cloud_api/test_live.py",
     "cloud_api/outer.py": "its headers and answers in integration/cloud_api/test_service.py",

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.embedded import codec, framing
+from broker.embedded.protocol import Level
 
 Packet = TypeVar("Packet")
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=60)
@@ -27,7 +28,7 @@ qualities = st.integers(0, 2)
 
 def body_of(data: bytes) -> bytes:
     """The body of the one packet in the data."""
-    [(_, start, end)], consumed = framing.split(data, 1 << 20)
+    [(_, start, end)], consumed = framing.split(data, 1 << 20, Level.V3_1_1)
     assert consumed == end == len(data)
     return data[start:end]
 

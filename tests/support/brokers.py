@@ -5,11 +5,14 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from broker.api import Delivery, Lane, Presence
 from broker.embedded.engine import EmbeddedBroker
 from broker.embedded.limits import Limits
+from broker.embedded.subscription_store import SubscriptionStore
 from iotsphere.registry import DeviceRecord
+from tests.support.mqtt_raw import RawClient
 from tests.support.pki import Pki
 
 
@@ -86,6 +89,7 @@ class TestBroker:
     registry: MemoryRegistry
     ingest: RecordingIngest
     listener: RecordingListener
+    services: set[str] = field(default_factory=set)
 
     @property
     def port(self) -> int:
@@ -95,11 +99,27 @@ class TestBroker:
         self.registry.add(id, **details)
         self.pki.issue(id, details.get("organization", "default"), details.get("kind", "device"))
 
+    async def client(self, id: str, **options: Any) -> RawClient:
+        """A session of a device or service; a device is registered first, if it is not."""
+        if id not in self.registry.devices and id not in self.services:
+            self.device(id)
+        return await RawClient.session(self.port, self.pki.client(id), id, **options)
+
+    def service(self, id: str, organization: str = "default") -> None:
+        self.pki.issue(id, organization, kind="service")
+        self.services.add(id)
+
+    async def gone(self, count: int = 1) -> None:
+        """So many sessions of devices have ended."""
+        await until(lambda: sum(not p.connected for p in self.listener.presence) >= count)
+
 
 @asynccontextmanager
-async def running_broker(pki: Pki, limits: Limits | None = None) -> AsyncIterator[TestBroker]:
+async def running_broker(
+    pki: Pki, limits: Limits | None = None, subscriptions: SubscriptionStore | None = None
+) -> AsyncIterator[TestBroker]:
     registry, ingest, listener = MemoryRegistry(), RecordingIngest(), RecordingListener()
-    broker = EmbeddedBroker("127.0.0.1", 0, pki.server(), registry, Counter(), limits)
+    broker = EmbeddedBroker("127.0.0.1", 0, pki.server(), registry, Counter(), limits, subscriptions=subscriptions)
     await broker.start(ingest, listener)
     try:
         yield TestBroker(broker, pki, registry, ingest, listener)
