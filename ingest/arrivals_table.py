@@ -13,7 +13,7 @@ def insertion(arrivals: Arrivals) -> str:
     The same batch may come again when the outcome of its commit is not known.
     """
     plain = (arrivals.firsts, arrivals.lasts, arrivals.newest)
-    odd = ([entry[i] for entry in arrivals.odd] for i in range(4))
+    odd = [[entry[i] for entry in arrivals.odd] for i in range(4)]
     values = (str(arrivals.id), _text(arrivals.keys), *map(_array, plain), _text(arrivals.odd_keys), *map(_array, odd))
     return f"insert into telemetry.arrivals ({_COLUMNS}) values ({', '.join(values)}) on conflict (id) do nothing"  # noqa: S608
 
@@ -23,5 +23,5 @@ def _text(lines: Iterable[str]) -> str:
     return f"convert_from('\\x{chr(10).join(lines).encode().hex()}', 'UTF8')"
 
 
-def _array(numbers: Iterable[int]) -> str:
-    return "'{" + ",".join(map(str, numbers)) + "}'"
+def _array(numbers: list[int]) -> str:
+    return "'{" + str(numbers)[1:-1] + "}'"

@@ -15,7 +15,7 @@ from ingest.sequences import HIGHEST, KEPT, RANGES
 from iotsphere.delivery import Delivery
 from iotsphere.registry import DeviceRecord
 
-WARM = 50_000  # runs remembered, 0.5 kB each; policy when full: the half that was not heard of for longest is forgotten
+WARM = 50_000  # runs remembered, 0.7 kB each; policy when full: the half that was not heard of for longest is forgotten
 SEPARATOR = "\x1f"  # no name of ours holds it
 
 
@@ -31,8 +31,9 @@ class Known:
     """The numbers of one run of a device.
 
     Attributes:
+        device: whose owner the account belongs to; another owner's account is another one.
+        name: the boot, or the session.
         key: its name in the table's journal.
-        organization: whose device it was; another owner's account is another one.
         seen: numbers that came, those of batches under way too.
         newest: no event time is later, ms since the Unix epoch.
         serial: the last batch in which a new number came.
@@ -41,12 +42,12 @@ class Known:
         odd: what else this batch has, None for nothing.
     """
 
-    __slots__ = ("closed", "first", "key", "newest", "odd", "organization", "seen", "serial", "top")
+    __slots__ = ("closed", "device", "first", "key", "name", "newest", "odd", "seen", "serial", "top")
 
-    def __init__(self, device: DeviceRecord, boot_or_session: str | int, kept: Kept | None) -> None:
-        boot, session = (boot_or_session, 0) if isinstance(boot_or_session, str) else ("", boot_or_session)
+    def __init__(self, device: DeviceRecord, name: str | int, kept: Kept | None) -> None:
+        boot, session = (name, 0) if isinstance(name, str) else ("", name)
+        self.device, self.name = device, name
         self.key = SEPARATOR.join((device.organization, device.id, str(session), boot))
-        self.organization = device.organization
         self.seen = kept.seen if kept else Intervals()
         self.newest: float = kept.newest if kept else 0
         self.serial = 0
@@ -96,6 +97,7 @@ class Ledger:
         self._half = warm // 2
         self._warm: dict[Run, Known] = {}
         self._cool: dict[Run, Known] = {}
+        self._at_hand: dict[str, Known] = {}  # the run of each device that was found last; all of them are warm
         self._touched: list[Known] = []
         self._serial = 0
         self._under_way: set[int] = set()
@@ -121,25 +123,31 @@ class Ledger:
             if known is None:
                 return None
             self._keep(run, known)
-        return known if known.organization == device.organization else None
+        if known.device.organization != device.organization:
+            return None
+        known.device = device
+        self._at_hand[device.id] = known
+        return known
 
     def _keep(self, run: Run, known: Known) -> None:
         if len(self._warm) >= self._half:
-            self._cool, self._warm = self._warm, {}
+            self._cool, self._warm, self._at_hand = self._warm, {}, {}
         self._warm[run] = known
 
     def learn(self, devices: Mapping[Run, DeviceRecord], found: Mapping[Run, Kept]) -> None:
         """Remember what was looked up; runs that were not found are new."""
         for run, device in devices.items():
             here = self._warm.get(run) or self._cool.get(run)
-            if here is None or here.organization != device.organization:  # another batch may have looked it up meanwhile
+            if here is None or here.device.organization != device.organization:  # another batch may have looked it up meanwhile
                 self._keep(run, Known(device, run[1], found.get(run)))
 
     def follows(self, delivery: Delivery, boot: str | int | None, number: int, ts: float) -> bool:
         """For the hot loop, find and note in one: whether this was the next number of a run at hand; nothing is noted if not."""
         device = delivery.device
-        known = self._warm.get((device.id, boot if type(boot) is str else run_of(delivery, boot)[1]))
-        if known is None or number != known.top + 1 or known.organization != device.organization:
+        known = self._at_hand.get(device.id)
+        if known is None or number != known.top + 1 or known.device is not device:
+            return False
+        if known.name != (delivery.session if boot is None else boot):
             return False
         known.top = number
         if known.first < 0:
@@ -210,7 +218,8 @@ class Ledger:
                 lasts(known.top)
                 newest(int(known.newest) + 1)
                 known.add(first, known.top)
-                known.serial, known.first = serial, -1
+                known.serial = serial
+                known.first = -1
                 if known.closed:
                     self._tell_closed(known, arrivals)
             if known.odd is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ingest import arrivals_table, pipeline, sequences_table
+from ingest import arrivals_table, dead_letters_table, losses_table, pipeline, sequences_table
 from ingest.arrivals import Arrivals
 from ingest.ledger import Ledger
 from ingest.sequences import Account
@@ -176,6 +176,19 @@ async def test_an_account_tells_nothing_that_is_not_committed_and_is_exact_when_
         assert counts({row.boot: row.account for row in await it.accounts()}["b1"]) == {
             "received": 40, "missing": 0, "declared": 0, "repeated": 6, "late": 0,
         }  # fmt: skip
+
+
+async def test_what_cannot_be_kept_in_any_form_is_admitted(
+    migrated_dsn: str, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters_table, "_text", lambda text: text)  # else every letter can be kept
+    async with running_ingest(migrated_dsn, valkey_url) as it:
+        await it.pipeline.commit([message(1), message(2, values={"a\0": 1, "pulses": 2})])
+        assert await it.count() == 2
+        assert await it.letters() == []
+        assert await losses_table.count(it.pool, None) == await losses_table.count(it.pool, ["default"]) == 1
+        assert await losses_table.count(it.pool, ["other"]) == 0
+        assert counts(await only(it))["received"] == 2
 
 
 async def test_a_commit_whose_outcome_is_not_known_counts_once(migrated_dsn: str, valkey_url: str) -> None:
