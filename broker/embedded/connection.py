@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections import deque
-from enum import Enum
 from typing import TYPE_CHECKING, cast
 
 from broker.api import Delivery, Reason
 from broker.embedded import codec, framing, protocol
+from broker.embedded.bucket import Bucket
 from broker.embedded.dialogue import Dialogue
 from broker.embedded.flood import Flood
 from broker.embedded.framing import MalformedPacket
@@ -15,6 +15,7 @@ from broker.embedded.lanes import AckGroup, LaneQueue
 from broker.embedded.retained import Kept
 from broker.embedded.routes import Resolved, Routes
 from broker.embedded.session import Session
+from broker.embedded.state import State
 from iotsphere.errors import Refused
 from iotsphere.identity import PeerCertificate
 from iotsphere.messages import MAX_PAYLOAD_BYTES
@@ -24,15 +25,6 @@ if TYPE_CHECKING:
 
 FLUSH_SECONDS = 5.0
 NO_WILL: tuple[Reason, ...] = ("shut_down", "revoked", "kicked")  # we end it, or nothing more is believed
-
-
-class State(Enum):
-    """Life of a connection."""
-
-    NEW = "new"
-    CHECKING = "checking"
-    LIVE = "live"
-    CLOSED = "closed"
 
 
 class Connection(asyncio.Protocol):
@@ -55,10 +47,10 @@ class Connection(asyncio.Protocol):
         self.pending_bytes = 0
         self.is_paused = False
         self._buffer = b""
+        self._answers: list[bytes] = []
         self._groups: deque[AckGroup] = deque()
         self._refusals = Flood(engine.limits.refusals, engine.limits.refusal_seconds, engine.clock)
-        self._tokens = engine.limits.burst
-        self._refilled_at = self.connected_at
+        self._bucket = Bucket(engine.limits.rate, engine.limits.burst, engine.clock)
         self._throttle: asyncio.TimerHandle | None = None
         self._cut_off: asyncio.TimerHandle | None = None
         self._is_unread = False  # the client does not take what we have written
@@ -106,9 +98,16 @@ class Connection(asyncio.Protocol):
         return self.state is State.LIVE
 
     def write(self, data: bytes) -> None:
-        """Hand bytes to the socket, unless it is closed."""
+        """Hand bytes to the socket, behind the answers so far, unless it is closed."""
+        if self._answers:
+            data = b"".join((*self._answers, data))
+            self._answers.clear()
         if self.transport is not None and self.state is not State.CLOSED:
             self.transport.write(data)
+
+    def answer(self, data: bytes) -> None:
+        """Write at the end of this read, together: a TLS record each would make a flood of PINGREQs twelve times as large."""
+        self._answers.append(data)
 
     def buffered(self) -> int:
         """Bytes that the client has not taken yet."""
@@ -125,6 +124,8 @@ class Connection(asyncio.Protocol):
         self.last_seen = self.engine.clock()
         if self.state is State.LIVE:
             self._run(buffer, frames)
+            if self._answers:
+                self.write(b"")
             return
         first, start, end = frames[0]
         if first != framing.CONNECT << 4:
@@ -255,8 +256,8 @@ class Connection(asyncio.Protocol):
         limits = self.engine.limits
         if self.unacknowledged > limits.unacknowledged or self.pending_bytes > limits.pending_bytes:
             self.pause()
-        self._tokens -= group.count
-        if self._tokens < 0:
+        self._bucket.tokens -= group.count
+        if self._bucket.tokens < 0:
             self._slow_down()
 
     def group_done(self, group: AckGroup) -> None:
@@ -290,22 +291,19 @@ class Connection(asyncio.Protocol):
 
     def spend(self) -> None:
         """A packet that is no PUBLISH counts as a message, for the rate."""
-        self._tokens -= 1
-        if self._tokens < 0:
+        self._bucket.tokens -= 1
+        if self._bucket.tokens < 0:
             self._slow_down()
 
     def _slow_down(self) -> None:
-        """The bucket is empty: fill in what time has brought, and read no more until it holds something."""
-        limits, now = self.engine.limits, self.engine.clock()
-        self._tokens = min(limits.burst, self._tokens + (now - self._refilled_at) * limits.rate)
-        self._refilled_at = now
-        if self._tokens < 0 and self._throttle is None:
+        if (seconds := self._bucket.debt()) and self._throttle is None:
             self.engine.throttled += 1
-            self._throttle = self.engine.loop.call_later(-self._tokens / limits.rate, self._speed_up)
+            self._throttle = self.engine.loop.call_later(seconds, self._speed_up)
             self.pause()
 
     def _speed_up(self) -> None:
         self._throttle = None
+        self._slow_down()  # it may have been overdrawn by more since
         self._read_on()
 
     def pause(self) -> None:
@@ -366,7 +364,7 @@ class Connection(asyncio.Protocol):
         """The CONNECT is granted; ``present``: the session is one that the client had before."""
         self.session = session
         self.keep_alive = 1.5 * (connect.keep_alive or self.engine.limits.keep_alive_zero)
-        self.connected_at = self.last_seen = self._refilled_at = self.engine.clock()
+        self.connected_at = self.last_seen = self.engine.clock()
         self.state = State.LIVE
         self.routes = Routes(session.record, self.engine.lanes, self.engine.limits.topics_cached)
         self._dialogue = Dialogue(self)

@@ -39,7 +39,7 @@ class Dialogue:
         match first >> 4:
             case framing.PINGREQ:
                 _must_be_empty(body)
-                self._connection.write(codec.PINGRESP)
+                self._connection.answer(codec.PINGRESP)
             case framing.PUBACK:
                 self._delivered(self._session.outgoing.acknowledged(codec.decode_packet_id(body)))
             case framing.PUBREC:
@@ -64,7 +64,7 @@ class Dialogue:
 
     def _released(self, packet_id: int) -> None:
         self._session.unreleased.pop(packet_id, None)
-        self._connection.write(codec.encode_ack(codec.PUBCOMP, packet_id))
+        self._connection.answer(codec.encode_ack(codec.PUBCOMP, packet_id))
 
     def _delivered(self, message: str | None) -> None:
         if message:

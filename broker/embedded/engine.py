@@ -10,12 +10,13 @@ from broker import policy
 from broker.api import Caps, DeliveryProof, Health, Ingest, Lane, Listener, Presence, Puback, Reason, SendResult, Sent
 from broker.embedded.arrivals import Arrivals
 from broker.embedded.codec import Connect
-from broker.embedded.connection import Connection, State
+from broker.embedded.connection import Connection
 from broker.embedded.lanes import AckGroup, LaneQueue
 from broker.embedded.limits import Limits
 from broker.embedded.outgoing import Outgoing
 from broker.embedded.session import Session
 from broker.embedded.sessions import Sessions
+from broker.embedded.state import State
 from broker.embedded.subscription_store import NoSubscriptionStore, SubscriptionStore
 from iotsphere.errors import Refused, StoreUnavailable
 from iotsphere.identity import PeerCertificate
