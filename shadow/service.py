@@ -104,7 +104,9 @@ class ShadowService:
         change, attempt = {"desired": desired}, 0
         while True:
             base = (await self._table.load([key])).get(key, Document())
-            if version is not None and not base.desired_version <= version <= base.version:
+            if version is not None and version > base.version:
+                raise PreconditionFailed(f"there is no version {version} yet: the shadow is at {base.version}")
+            if version is not None and version < base.desired_version:
                 raise PreconditionFailed(f"desired was changed in version {base.desired_version}, after version {version}")
             new = document.update(base, change, int(time.time()))
             revision = Revision(new.version, new.timestamp, actor, encode(change).decode())

@@ -45,6 +45,7 @@ class Certificates:
             f"{row.id}.key": (issued.key_pem, 0o600),
             f"{row.id}.crt": (issued.certificate_pem, 0o644),
             "ca.crt": (self._connect.ca_pem, 0o644),
+            f"{row.id}.json": (self._connect.credentials(row), 0o644),
             "README.txt": (readme(self._connect.info(row)).encode(), 0o644),
         }
         return zipped(files)

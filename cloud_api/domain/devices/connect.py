@@ -19,6 +19,7 @@ client.connect("{host}", {port})
 client.loop_start()
 client.publish("{topic}", json.dumps({payload}), qos=1).wait_for_publish(10)
 client.disconnect()
+client.loop_stop()
 """
 
 
@@ -42,6 +43,19 @@ class Connect:
             ),
             python=_PYTHON.format(id=device.id, host=self._host, port=self._port, topic=topic, payload=payload),
         )
+
+    def credentials(self, device: DeviceRow) -> bytes:
+        """The file ID.json, by which device_sdk finds its way; names of files are meant from its own directory."""
+        found = {
+            "id": device.id,
+            "host": self._host,
+            "port": self._port,
+            "ca": "ca.crt",
+            "certificate": f"{device.id}.crt",
+            "key": f"{device.id}.key",
+            "device_type": device.device_type,
+        }
+        return json.dumps(found, indent=2).encode()
 
     def _example(self, device_type: str) -> dict[str, dict[str, float]]:
         declared = self._types.get(device_type)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Property } from "../io/types.ts";
-import { same, shadowRows } from "./shadow.ts";
+import { changedAt, same, shadowRows } from "./shadow.ts";
 
 const declared: Property[] = [{ key: "a", title: "A", kind: "number", unit: "°C", low: null, high: null, options: [], writable: true, default: null }];
 const states = (state: object) => Object.fromEntries(shadowRows(declared, { state, version: 1 }).map((row) => [row.key, row.state]));
@@ -26,5 +26,13 @@ describe("same", () => {
     expect(same([1, 2], [2, 1])).toBe(false);
     expect(same([1, 2], [1, 2])).toBe(true);
     expect(same(1, "1")).toBe(false);
+  });
+});
+
+describe("changedAt", () => {
+  it("is in milliseconds, and nothing for a document that was never written", () => {
+    expect(changedAt({ state: {}, version: 1, timestamp: 1_764_000_000 })).toBe(1_764_000_000_000);
+    expect(changedAt({ state: {}, version: 0 })).toBeUndefined();
+    expect(changedAt(null)).toBeUndefined();
   });
 });

@@ -10,6 +10,11 @@ export interface ShadowRow {
   state: RowState;
 }
 
+/** When the document was last changed, ms since the Unix epoch; the document itself counts seconds, as AWS's does. */
+export function changedAt(document: ShadowDocument | null | undefined): number | undefined {
+  return document?.timestamp === undefined ? undefined : document.timestamp * 1000;
+}
+
 /** One row for each declared property, then one for whatever else the document holds. */
 export function shadowRows(properties: readonly Property[], document: ShadowDocument): ShadowRow[] {
   const { desired = {}, reported = {} } = document.state;

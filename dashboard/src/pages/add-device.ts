@@ -182,7 +182,7 @@ export class AddDevice extends Part {
       <ol class="guide narrow">
         <li class="panel">
           <h3>Download its key and certificate</h3>
-          <p class="muted">The zip holds <code>${device.id}.key</code>, <code>${device.id}.crt</code> and <code>ca.crt</code>. The key is kept nowhere else: each download makes a new one.</p>
+          <p class="muted">The zip holds <code>${device.id}.key</code>, <code>${device.id}.crt</code>, <code>ca.crt</code>, <code>${device.id}.json</code> for the Python SDK and a README. The key is kept nowhere else: each download makes a new one.</p>
           <div class="row">
             <button class=${this.downloaded ? "" : "primary"} data-testid="add-download" ?disabled=${this.busy} @click=${this.download}>Download ${device.id}.zip</button>
             ${this.downloaded ? mark("ok", "Downloaded") : nothing}

@@ -2,7 +2,7 @@ import { html, nothing } from "lit";
 import { api, live, may } from "../app.ts";
 import { initial, parse } from "../core/property.ts";
 import { plain, withUnit } from "../core/format.ts";
-import { shadowRows, type ShadowRow } from "../core/shadow.ts";
+import { changedAt, shadowRows, type ShadowRow } from "../core/shadow.ts";
 import { ApiError } from "../io/session.ts";
 import type { Property, ShadowDocument, ShadowEvent } from "../io/types.ts";
 import { Resource } from "../core/resource.ts";
@@ -92,7 +92,7 @@ export class Shadow extends DevicePanel {
       <div class="row">
         <button class="primary" data-testid="shadow-apply" ?disabled=${!this.draft.size || this.busy || live.state === "lost"}>${this.busy ? "Applying…" : "Apply"}</button>
         <button type="button" ?disabled=${!this.draft.size} @click=${this.discard}>Discard</button>
-        ${this.draft.size ? html`<span class="muted small">${time(this.document.data?.timestamp)} is the last change</span>` : nothing}
+        ${this.draft.size ? html`<span class="muted small">last changed ${time(changedAt(this.document.data))}</span>` : nothing}
       </div>
     </form>`;
   }

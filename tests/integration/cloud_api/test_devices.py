@@ -6,6 +6,7 @@ import ssl
 import zipfile
 from pathlib import Path
 
+from device_sdk import Credentials
 from iotsphere.identity import peer_certificate
 from iotsphere.signals import EDGE_REGISTRY
 from tests.support.cloud import TestCloud
@@ -62,7 +63,7 @@ async def test_the_zip_connects(cloud: TestCloud, pki: Pki, tmp_path: Path) -> N
     answer = await operator.post("/api/v1/devices/pump-1/certificate")
     assert answer.headers["content-type"] == "application/zip"
     archive = zipfile.ZipFile(io.BytesIO(answer.content))
-    assert sorted(archive.namelist()) == ["README.txt", "ca.crt", "pump-1.crt", "pump-1.key"]
+    assert sorted(archive.namelist()) == ["README.txt", "ca.crt", "pump-1.crt", "pump-1.json", "pump-1.key"]
     assert archive.getinfo("pump-1.key").external_attr >> 16 == 0o100600
     archive.extractall(tmp_path / "zip")
     seen = peer_certificate(await _peer_der(pki, tmp_path / "zip"))
@@ -71,6 +72,9 @@ async def test_the_zip_connects(cloud: TestCloud, pki: Pki, tmp_path: Path) -> N
     assert [c["serial"] for c in listed] == [seen.serial]
     key = await cloud.parts.pool.fetchval("select device_key from registry.devices where id = 'pump-1'")
     assert key == listed[0]["fingerprint"]
+    credentials = Credentials.load(tmp_path / "zip", "pump-1")
+    assert (credentials.host, credentials.port, credentials.device_type) == ("localhost", 8883, NEW["device_type"])
+    credentials.tls()
     assert "mosquitto_pub -h localhost -p 8883" in archive.read("README.txt").decode()
 
 
