@@ -47,8 +47,16 @@ packages:
 screenshots: $(VENV)/.dev packages  ## pictures of every page into docs/images
 	$(BIN)/python -m tests.support.screenshots
 
-bench: $(VENV)/.dev  ## figures, into build/bench.json; ONLY=ingest runs a part
+bench: $(VENV)/.dev  ## figures, into build/bench.json; ONLY=ingest, fleet, command, live or peers runs a part
+	@[ -x /usr/sbin/mosquitto ] || [ "$(or $(ONLY),peers)" != peers ] || { \
+	  echo "installing Debian's package mosquitto, the yardstick of the part peers (it also starts a broker on port 1883 of loopback) …"; \
+	  run=; [ "$$(id -u)" = 0 ] || run=sudo; \
+	  { $$run apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$run apt-get install -y -qq --no-install-recommends mosquitto >/dev/null; } \
+	  || echo "it cannot be installed: the part peers will be skipped"; }
 	$(BIN)/python -m tests.bench $(ONLY)
+
+soak: $(VENV)/.dev  ## load while parts are killed, into build/bench.json; SOAK_SECONDS=600 by default
+	$(BIN)/python -m tests.soak $(SOAK_SECONDS)
 
 lock:  ## renew the pinned dependencies (needs uv)
 	uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --python-version 3.11 --extra cloud --extra embedded pyproject.toml -o requirements/runtime.lock

@@ -35,6 +35,8 @@ def identify(peer: PeerCertificate, client_id: str, record: DeviceRecord | None,
         raise Refused("client_id", f"no device {who.id!r} is registered")
     if record.kind != who.kind:
         raise Refused("tls", f"the certificate is for a {who.kind}, the registry has a {record.kind}")
+    if record.organization != who.organization:
+        raise Refused("tls", f"the certificate is for {who.organization}, the device belongs to {record.organization}")
     if record.status not in ("registered", "active"):
         raise Refused("client_id", f"the device is {record.status}")
     return record

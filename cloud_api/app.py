@@ -26,6 +26,7 @@ from cloud_api.domain.device_types.routes import types_router
 from cloud_api.domain.devices.certificates import Certificates
 from cloud_api.domain.devices.connect import Connect
 from cloud_api.domain.devices.fleet import Fleet
+from cloud_api.domain.devices.gaps import Gaps
 from cloud_api.domain.devices.refusals import Refusals
 from cloud_api.domain.devices.routes import router as devices_router
 from cloud_api.domain.devices.service import Devices
@@ -68,6 +69,7 @@ class Services:
     connect: Connect
     refusals: Refusals
     fleet: Fleet
+    gaps: Gaps
     telemetry: Telemetry
     averages: Averages
     shadows: Shadows
@@ -90,7 +92,7 @@ def create_app(parts: CloudParts) -> ASGIApp:
 
 def _services(parts: CloudParts, tokens: Tokens, tenancy: Tenancy, devices: Devices, live: Live) -> Services:
     connect = Connect(parts.mqtt_host, parts.mqtt_port, parts.authority.ca_file.read_bytes(), parts.types)
-    shadows = Shadows(devices, parts.shadow)
+    shadows, gaps = Shadows(devices, parts.shadow), Gaps(devices, parts.telemetry_pool)
     return Services(
         parts=parts,
         registry=parts.registry,
@@ -101,7 +103,8 @@ def _services(parts: CloudParts, tokens: Tokens, tenancy: Tenancy, devices: Devi
         certificates=Certificates(tenancy, parts.authority, connect, parts.signals),
         connect=connect,
         refusals=Refusals(tenancy, devices, parts.telemetry_pool),
-        fleet=Fleet(tenancy, devices, parts.history, live.feed, parts.clock),
+        fleet=Fleet(tenancy, devices, parts.history, gaps, live.feed, parts.clock),
+        gaps=gaps,
         telemetry=Telemetry(devices, parts.history, parts.types),
         averages=Averages(tenancy, parts.history, parts.types),
         shadows=shadows,

@@ -145,6 +145,9 @@ class AioDevice(BaseDevice[AsyncHandler, AioTicket]):
             if isinstance(error.__context__, ssl.SSLCertVerificationError):
                 self._refused = Refused("tls", f"the broker's certificate is not accepted: {error.__context__.verify_message}")
             return str(error)
+        except Exception as error:  # a defect must not leave the device disconnected for ever
+            log.exception("%s: the connection failed", self.id)
+            return f"{type(error).__name__}: {error}"
         return "the connection ended"
 
     def _lost(self, error: str, *, log_it: bool) -> None:
@@ -172,12 +175,15 @@ class AioDevice(BaseDevice[AsyncHandler, AioTicket]):
             await self._exchange(client)
 
     async def _exchange(self, client: aiomqtt.Client) -> None:
+        error: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(client), name=f"device-{self.id}-read")
                 tasks.create_task(self._write(client, tasks), name=f"device-{self.id}-write")
         except* aiomqtt.MqttError as errors:
-            raise aiomqtt.MqttError(str(errors.exceptions[0])) from None
+            error = errors.exceptions[0]
+        if error is not None:  # raised out here: before Python 3.11.4 what an except* raises comes wrapped in a group
+            raise aiomqtt.MqttError(str(error))
 
     async def _subscribe(self, client: aiomqtt.Client) -> None:
         granted = await client.subscribe([(topic, 1) for topic in self._session.subscriptions])

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from ingest.arrivals import Arrivals
 from iotsphere.delivery import Delivery
 from iotsphere.registry import DeviceRecord
 
@@ -112,6 +113,7 @@ def day_of(row: Row) -> int:
 
 
 BootKey = tuple[str, str]
+Run = tuple[str, str | int]  # a device, and its boot (text) or its session (number): sequence numbers count within it
 
 
 @dataclass(slots=True)
@@ -123,7 +125,10 @@ class Batch:
         doubtful: may be in the table already.
         letters: dead letters.
         days: the days (since the Unix epoch) of all rows.
+        lost: devices of which something cannot be kept even as a dead letter.
+        arrivals: the sequence numbers; committed with the last part of the batch when it is split.
         unknown: boots that must be looked up, with the offset (µs) they get when they are new.
+        strange: runs of sequence numbers that must be looked up, with their devices.
         deferred: deliveries that wait for that.
     """
 
@@ -131,7 +136,10 @@ class Batch:
     doubtful: Rows = field(default_factory=Rows)
     letters: list[DeadLetter] = field(default_factory=list)
     days: set[int] = field(default_factory=set)
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    lost: list[DeviceRecord] = field(default_factory=list)
     unknown: dict[BootKey, int] = field(default_factory=dict)
+    strange: dict[Run, DeviceRecord] = field(default_factory=dict)
     deferred: list[Delivery] = field(default_factory=list)
 
     def size(self) -> int:
@@ -143,14 +151,14 @@ class Batch:
         fresh, fresh_waiting = self.fresh.on_days(days)
         doubtful, doubtful_waiting = self.doubtful.on_days(days)
         return Batch(fresh, doubtful, self.letters, self.days - days), Batch(
-            fresh_waiting, doubtful_waiting, [], self.days & days
+            fresh_waiting, doubtful_waiting, [], self.days & days, self.arrivals
         )
 
     def halves(self) -> tuple["Batch", "Batch"]:
         """Two batches, each with about half of everything; the letters go first, rows without them."""
         if self.letters:
-            return Batch(letters=self.letters), Batch(self.fresh, self.doubtful, days=self.days)
+            return Batch(letters=self.letters), Batch(self.fresh, self.doubtful, days=self.days, arrivals=self.arrivals)
         if not self.fresh or not self.doubtful:
             (a, b), (c, d) = self.fresh.halves(), self.doubtful.halves()
-            return Batch(a, c, days=self.days), Batch(b, d, days=self.days)
-        return Batch(self.fresh, days=self.days), Batch(doubtful=self.doubtful, days=self.days)
+            return Batch(a, c, days=self.days), Batch(b, d, days=self.days, arrivals=self.arrivals)
+        return Batch(self.fresh, days=self.days), Batch(doubtful=self.doubtful, days=self.days, arrivals=self.arrivals)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from ingest.arrivals import Arrivals
 from ingest.batch import DeadLetter
 
 CATEGORIES = ("validation", "clock", "conflict", "store")
@@ -30,6 +31,18 @@ class IngestMetrics:
         self.split = Counter(
             "iotsphere_ingest_split_batches", "Batches split because of a row that cannot be stored", registry=registry
         )
+        self._numbers = [
+            Counter(f"iotsphere_ingest_sequence_{name}", about, registry=registry)
+            for name, about in (
+                ("received", "Numbered messages committed, each counted once"),
+                ("repeated", "Numbered messages that had come before"),
+                ("late", "Numbered messages that came after one with a higher number"),
+                ("declared_lost", "Numbers that devices say they had to drop"),
+            )
+        ]
+        self.sequence_missing = Gauge(
+            "iotsphere_ingest_sequence_missing", "Numbers that neither came nor are declared lost", registry=registry
+        )
         self.batch_points = Histogram("iotsphere_ingest_batch_points", "Readings a commit", buckets=_SIZES, registry=registry)
         self.commit_seconds = Histogram(
             "iotsphere_ingest_commit_seconds", "From batch to commit", buckets=_SECONDS, registry=registry
@@ -50,3 +63,9 @@ class IngestMetrics:
         """Count dead letters."""
         for letter in letters:
             self._letters[letter.category].inc()
+
+    def arrived(self, arrivals: Arrivals) -> None:
+        """Count sequence numbers."""
+        if arrivals:
+            for counter, count in zip(self._numbers, arrivals.counts(), strict=True):
+                counter.inc(count)

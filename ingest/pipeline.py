@@ -1,18 +1,21 @@
 """The way of telemetry from a batch of messages to its acknowledgement."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import asyncpg
 
-from ingest import boots_table
+from ingest import boots_table, sequences_table
 from ingest.announce import Announcer
 from ingest.batch import Batch
 from ingest.boots import BootOffsets
 from ingest.build import BatchBuilder
 from ingest.disk_guard import DiskGuard
+from ingest.folding import Folding
 from ingest.latest import LatestStore
+from ingest.ledger import Ledger
 from ingest.metrics import IngestMetrics
 from ingest.partitions import Partitions
 from ingest.retention import Upkeep
@@ -57,21 +60,26 @@ class TelemetryPipeline:
         self._clock = clock
         self._metrics = metrics or IngestMetrics()
         self._boots = BootOffsets()
-        self._builder = BatchBuilder(types, retention_days, self._boots)
+        self._ledger = Ledger()
+        self._looking_up = asyncio.Lock()
+        self._builder = BatchBuilder(types, retention_days, self._boots, self._ledger)
+        self._folding = Folding(pool, self._metrics)
         self._partitions = Partitions(pool, retention_days, clock)
         self._store = Store(dsn, self._partitions, self._metrics)
         self._upkeep = Upkeep(pool, self._partitions, retention_days)
         self._announcer = Announcer(bus, latest, self._metrics)
-        self._patience = Patience("telemetry clocks and partitions")
+        self._patience = Patience("telemetry clocks, numbers and partitions")
 
     async def start(self) -> None:
         """Make the partitions around today and begin; waits while PostgreSQL is away."""
         await wait_out(self._patience, self._partitions.load)
+        await self._folding.start()
         self._upkeep.start()
         self._announcer.start()
 
     async def stop(self) -> None:
         """Announce what was committed, and end. No commit may be under way."""
+        await self._folding.stop()
         await self._upkeep.stop()
         await self._announcer.stop()
         await self._store.close()
@@ -89,21 +97,42 @@ class TelemetryPipeline:
         now_ms = self._clock() * 1000
         batch = self._builder.build(deliveries, now_ms)
         if batch.deferred:
-            await self._look_up_boots(batch, now_ms)
+            await self._look_up(batch, now_ms)
         return batch
 
-    async def _look_up_boots(self, batch: Batch, now_ms: float) -> None:
-        """Settle the clocks of devices that have none, then build what waited for them."""
-        found = await wait_out(self._patience, lambda: boots_table.settle(self._pool, batch.unknown))
-        self._boots.learn(found)
-        deferred, batch.deferred = batch.deferred, []
+    async def _look_up(self, batch: Batch, now_ms: float) -> None:
+        """Settle the clocks of devices that have none, learn what numbers are committed, and build what waited for that.
+
+        One batch at a time, in the order of arrival: else a number would seem to come after a higher one.
+        """
+        waited = self._looking_up.locked()
+        async with self._looking_up:
+            if waited:  # another one has perhaps learned it
+                self._build_deferred(batch, now_ms)
+            while batch.deferred:
+                await self._learn(batch)
+                self._build_deferred(batch, now_ms)
+
+    async def _learn(self, batch: Batch) -> None:
+        if batch.unknown:
+            self._boots.learn(await wait_out(self._patience, lambda: boots_table.settle(self._pool, batch.unknown)))
+        if batch.strange:
+            found = await wait_out(self._patience, lambda: sequences_table.find(self._pool, batch.strange))
+            self._ledger.learn(batch.strange, found)
+
+    def _build_deferred(self, batch: Batch, now_ms: float) -> None:
+        deferred, batch.deferred, batch.unknown, batch.strange = batch.deferred, [], {}, {}
         self._builder.build(deferred, now_ms, batch)
 
     async def _commit(self, batch: Batch) -> Outcome:
-        if not batch.size():
+        if not batch.size() and not batch.arrivals:
+            self._ledger.committed(batch.arrivals)
             return Outcome()
         began = time.perf_counter()
-        outcome = await self._store.store(batch)
+        with self._folding.without(batch.arrivals):
+            outcome = await self._store.store(batch)
+        self._ledger.committed(batch.arrivals)
+        self._metrics.arrived(batch.arrivals)
         points = sum(map(len, outcome.rows))
         self._metrics.commit_seconds.observe(time.perf_counter() - began)
         self._metrics.batch_points.observe(points)

@@ -1,4 +1,4 @@
-"""The upkeep of the telemetry schema: partitions ahead, old days dropped, dead letters and boots bounded."""
+"""The upkeep of the telemetry schema: partitions ahead, old days dropped, dead letters, boots and accounts bounded."""
 
 import asyncio
 from contextlib import suppress
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import structlog
 
-from ingest import boots_table, dead_letters_table
+from ingest import boots_table, dead_letters_table, sequences_table
 from ingest.partitions import Partitions
 from iotsphere.infra.postgres import AWAY
 
@@ -63,6 +63,7 @@ class Upkeep:
         await self._partitions.make_ahead()
         await dead_letters_table.trim(self._pool)
         await boots_table.trim(self._pool, self._retention_days + 1)
+        await sequences_table.trim(self._pool, self._retention_days + 1)
         await self._partitions.drop_expired()
 
     async def _run(self) -> None:

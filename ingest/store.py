@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import structlog
 
-from ingest import dead_letters_table, telemetry_table
+from ingest import arrivals_table, dead_letters_table, losses_table, telemetry_table
 from ingest.batch import Batch, DeadLetter, Row, Rows, letter, text_of
 from ingest.metrics import IngestMetrics
 from ingest.partitions import Partitions
@@ -156,11 +156,12 @@ class Store:
         slot.staging_left -= 1
         self._metrics.staged.inc()
         async with connection.transaction():
+            await _note(connection, batch)
             return await _merge(connection, batch.fresh.followed_by(batch.doubtful), batch.letters)
 
     async def _isolate(self, slot: Slot, batch: Batch, error: Exception) -> Outcome:
         """A value cannot be stored: halve the batch until it is alone, and put it to the dead letters."""
-        if batch.size() == 1:
+        if batch.size() <= 1:
             return await self._give_up(slot, batch, error)
         self._metrics.split.inc()
         outcome = Outcome()
@@ -172,23 +173,34 @@ class Store:
         if batch.letters:
             log.error("a dead letter cannot be kept", letter=repr(batch.letters[0]), error=str(error))
             self._metrics.lost_letters.inc()
+            return await self._commit(slot, Batch(arrivals=batch.arrivals, lost=[batch.letters[0].device]))
+        if not batch.size():
+            log.error("the account cannot be kept", numbers=repr(batch.arrivals)[:1000], lost=batch.lost, error=str(error))
             return Outcome()
         rows = batch.fresh if len(batch.fresh) else batch.doubtful
-        reason = str(error) or type(error).__name__
-        return await self._commit(slot, Batch(letters=[letter(rows.origin(0), rows.rows[0][2], "store", reason)]))
+        buried = letter(rows.origin(0), rows.rows[0][2], "store", str(error) or type(error).__name__)
+        return await self._commit(slot, Batch(letters=[buried], arrivals=batch.arrivals))
 
 
 async def _copy_first(connection: "Connection", batch: Batch) -> Outcome:
     fresh = batch.fresh.rows
-    if not batch.doubtful and not batch.letters:
-        await telemetry_table.copy(connection, fresh)  # a transaction of its own
+    if fresh and not batch.doubtful and not batch.letters:
+        also = arrivals_table.insertion(batch.arrivals) if batch.arrivals else ""
+        await telemetry_table.copy(connection, fresh, also)  # a transaction of its own
         return Outcome([fresh])
     async with connection.transaction():
+        await _note(connection, batch)
         if fresh:
             await telemetry_table.copy(connection, fresh)
         outcome = await _merge(connection, batch.doubtful, batch.letters)
     outcome.rows.append(fresh)
     return outcome
+
+
+async def _note(connection: "Connection", batch: Batch) -> None:
+    if batch.arrivals:
+        await connection.execute(arrivals_table.insertion(batch.arrivals))
+    await losses_table.insert(connection, batch.lost)
 
 
 async def _merge(connection: "Connection", rows: Rows, letters: list[DeadLetter]) -> Outcome:

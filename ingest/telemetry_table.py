@@ -44,13 +44,21 @@ def _same(value: Any) -> Any:
     return value
 
 
-async def copy(connection: "Connection", rows: Sequence[Row]) -> None:
+async def copy(connection: "Connection", rows: Sequence[Row], also: str = "") -> None:
     """Add rows that are all new.
+
+    Args:
+        also: another statement, run in the same transaction.
 
     Raises:
         asyncpg.UniqueViolationError: one of them is not.
     """
-    await connection.copy_records_to_table(TABLE, schema_name=SCHEMA, records=rows, columns=COLUMNS, timeout=COPY_SECONDS)
+    # What follows a COPY in one simple query is one transaction with it, and one round trip instead of four. The driver puts
+    # the condition at the end of its query as it is.
+    condition = f"true; {also}" if also else None
+    await connection.copy_records_to_table(
+        TABLE, schema_name=SCHEMA, records=rows, columns=COLUMNS, timeout=COPY_SECONDS, where=condition
+    )
 
 
 async def merge(connection: "Connection", rows: Sequence[Row]) -> list[tuple[int, float | None]]:

@@ -10,7 +10,7 @@ from enum import Enum
 PREFIX = "iot/v1"
 MAX_TOPIC_BYTES = 512
 MAX_DEPTH = 12
-_DEVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,63}\Z")
+_DEVICE_ID = re.compile(r"(?!ca\Z)[A-Za-z0-9][A-Za-z0-9:._-]{0,63}\Z")
 _SHADOW_NAME = re.compile(r"[A-Za-z0-9:_-]{1,64}\Z")
 
 
@@ -86,6 +86,11 @@ def event(device: str) -> str:
 def status(device: str) -> str:
     """Where a device publishes its own status text."""
     return f"{PREFIX}/{device}/status"
+
+
+def every_topic_filter(device: str) -> str:
+    """Everything of one device."""
+    return f"{PREFIX}/{device}/#"
 
 
 def shadow(device: str, verb: str, name: str | None = None) -> str:

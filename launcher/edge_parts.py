@@ -103,7 +103,8 @@ class Parts:
                 Lane.EVENT: self.events.commit,
                 Lane.SHADOW: self.shadow.commit,
                 Lane.COMMAND: self.delivery.commit,
-            }
+            },
+            self.guard.ready,
         )
 
     def _broker(self, options: EdgeOptions) -> None:

@@ -18,11 +18,13 @@ Commit = Callable[[Sequence[Delivery]], Awaitable[None]]
 class Lanes:
     """Implements broker.api.Ingest: each lane has its own pipeline."""
 
-    def __init__(self, pipelines: Mapping[Lane, Commit]) -> None:
+    def __init__(self, pipelines: Mapping[Lane, Commit], room: Callable[[], Awaitable[None]]) -> None:
         self._pipelines = pipelines
+        self._room = room
 
     async def commit(self, lane: Lane, batch: Sequence[Delivery]) -> None:
-        """Hand the batch to the lane's pipeline."""
+        """Hand the batch to the lane's pipeline, once there is room on the disk."""
+        await self._room()
         await self._pipelines[lane](batch)
 
 

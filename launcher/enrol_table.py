@@ -10,7 +10,7 @@ from iotsphere.devices._spec import DeviceType
 _INSERT = """
 with new as (
     insert into registry.devices (id, device_key, device_type, manufacturer, organization_id, kind)
-    select n.id, n.key, $3, $4, $5, $6 from unnest($1::text[], $2::text[]) n (id, key)
+    select n.id, n.key, $3, $4, $5, $6 from unnest($1::text[], $2::text[]) n (id, key) where not registry.is_service_id(n.id)
     on conflict (id) do nothing returning id
 ), owners as (
     insert into registry.device_owner (device_id, organization_id) select id, $5 from new

@@ -22,6 +22,7 @@ from shadow.shadow_table import FIRST, Key, ShadowTable
 
 SWEEP_S = 1.0
 PAGE = 500
+MAX_FILTERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,12 @@ class ShadowAnnouncer:
 
     def on_subscribed(self, device: DeviceRecord, session: int, topic_filter: str) -> None:
         """A device that may hear of its delta from now on is told what there is."""
-        if device.kind != "service" and _may_match_delta(device.id, topic_filter):
-            self._subscribed.put(device.id, (self._subscribed.peek(device.id) or frozenset()) | {topic_filter})
+        if device.kind == "service" or not _may_match_delta(device.id, topic_filter):
+            return
+        filters = (self._subscribed.peek(device.id) or frozenset()) | {topic_filter}
+        if len(filters) > MAX_FILTERS:  # a device that subscribes all day: it is told of everything it has, once
+            filters = frozenset({topics.every_topic_filter(device.id)})
+        self._subscribed.put(device.id, filters)
 
     async def _announce_woken(self, devices: Mapping[str, None]) -> None:
         names = list(devices)

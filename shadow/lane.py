@@ -14,7 +14,7 @@ from shadow.cache import ShadowCache
 from shadow.conflict import after_conflict
 from shadow.document import Document
 from shadow.metrics import ShadowMetrics
-from shadow.plan import Plan, Planner
+from shadow.plan import MAX_NAMED, Plan, Planner
 from shadow.publisher import ShadowPublisher
 from shadow.shadow_table import Key, ShadowTable, Write
 
@@ -76,8 +76,24 @@ class ShadowLane:
 
     async def _plan(self, waiting: Mapping[Key, Sequence[Delivery]]) -> list[Plan]:
         documents = await wait_out(self._patience, lambda: self._table.load(waiting.keys()))
+        crowded = await self._crowded([key for key in waiting if key[1] and key not in documents])
         now = int(time.time())
-        return [self._planner.plan(documents.get(key, Document()), deliveries, now) for key, deliveries in waiting.items()]
+        return [
+            self._planner.plan(documents.get(key, Document()), deliveries, now, crowded=key in crowded)
+            for key, deliveries in waiting.items()
+        ]
+
+    async def _crowded(self, new: Sequence[Key]) -> set[Key]:
+        """Those of the new named shadows that their devices have no room for."""
+        if not new:
+            return set()
+        counts = await wait_out(self._patience, lambda: self._table.named_of({device for device, _ in new}))
+        beyond = set()
+        for key in new:
+            counts[key[0]] = counts.get(key[0], 0) + 1
+            if counts[key[0]] > MAX_NAMED:
+                beyond.add(key)
+        return beyond
 
     async def _store(self, writes: Sequence[Write]) -> set[Key]:
         # When the answer to a commit is lost, the next attempt meets its own version as a conflict and applies the updates once

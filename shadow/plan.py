@@ -17,6 +17,7 @@ from shadow.shadow_table import Key, Revision, Write
 _VERB = {Kind.SHADOW_GET: "get", Kind.SHADOW_UPDATE: "update", Kind.SHADOW_DELETE: "delete"}
 RECORDED = frozenset({400, 413, 415})
 """Codes that say that the device is wrong; 404 and 409 are the ordinary course of things."""
+MAX_NAMED = 20
 DEVICE = "device"
 """Who made a revision, when the device itself did."""
 
@@ -47,6 +48,7 @@ class Plan:
         base: the document as it was loaded.
         current: the document after all requests.
         rejected: how many of the replies are rejections.
+        crowded: see Planner.plan().
         token: clientToken of the last accepted update.
     """
 
@@ -58,6 +60,7 @@ class Plan:
     replies: list[Reply] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     rejected: int = 0
+    crowded: bool = False
     token: str | None = None
 
     @property
@@ -76,10 +79,15 @@ class Planner:
     def __init__(self, types: Mapping[str, DeviceType]) -> None:
         self._types = types
 
-    def plan(self, base: Document, deliveries: Sequence[Delivery], timestamp: int) -> Plan:
-        """Apply the requests of one device to one of its shadows, in their order; ``timestamp`` in seconds."""
+    def plan(self, base: Document, deliveries: Sequence[Delivery], timestamp: int, *, crowded: bool = False) -> Plan:
+        """Apply the requests of one device to one of its shadows, in their order.
+
+        Args:
+            timestamp: seconds since the Unix epoch.
+            crowded: the device has as many named shadows as it may have, and this would be one more.
+        """
         first = deliveries[0]
-        plan = Plan((first.device.id, first.route.name or ""), first.device, base, base)
+        plan = Plan((first.device.id, first.route.name or ""), first.device, base, base, crowded=crowded)
         for delivery in deliveries:
             verb = _VERB[delivery.route.kind]
             try:
@@ -106,6 +114,8 @@ class Planner:
 
     def _update(self, plan: Plan, delivery: Delivery, timestamp: int) -> bytes:
         request = parse_update(delivery.payload)
+        if plan.crowded:
+            raise Rejected(413, f"a device may have {MAX_NAMED} named shadows")
         _guard(plan.current, request.version)
         self._check_desired(delivery, request.state)
         try:

@@ -18,6 +18,9 @@ from shadow.documents
 """
 _LOAD = f"{_SELECT} join unnest($1::text[], $2::text[]) as k (device_id, name) using (device_id, name)"
 _OF_DEVICES = f"{_SELECT} where device_id = any($1::text[])"
+_NAMED_OF = """
+select device_id, count(*) from shadow.documents where device_id = any($1::text[]) and name <> '' group by device_id
+"""
 _DUE_OF = f"{_SELECT} where announced_version < version and device_id = any($1::text[])"
 _DUE = f"{_SELECT} where announced_version < version and (device_id, name) > ($1, $2) order by device_id, name limit $3"
 _VERSIONS = """
@@ -106,6 +109,10 @@ class ShadowTable:
     async def of_devices(self, devices: Sequence[str]) -> dict[Key, Document]:
         """All documents of these devices."""
         return _documents(await self._pool.fetch(_OF_DEVICES, devices))
+
+    async def named_of(self, devices: Collection[str]) -> dict[str, int]:
+        """How many named shadows each of these devices has or had."""
+        return {row[0]: row[1] for row in await self._pool.fetch(_NAMED_OF, list(devices))}
 
     async def due(self, after: Key = FIRST, limit: int = 500) -> dict[Key, Document]:
         """Documents whose newest version has not been announced, in the order of their keys."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from broker.embedded.engine import EmbeddedBroker
 
 FLUSH_SECONDS = 5.0
+NO_WILL: tuple[Reason, ...] = ("shut_down", "revoked", "kicked")  # we end it, or nothing more is believed
 
 
 class Connection(asyncio.Protocol):
@@ -73,9 +74,6 @@ class Connection(asyncio.Protocol):
             self.close("protocol")
         if self._is_unread and self.buffered() > self.engine.limits.unread_bytes:
             self.pause()
-
-    def eof_received(self) -> None:
-        """The client has ended its side: connection_lost follows."""
 
     def connection_lost(self, error: Exception | None) -> None:
         """The socket is gone."""
@@ -222,13 +220,14 @@ class Connection(asyncio.Protocol):
         if first.owner is not self and not first.done:  # its commit is still under way for a connection that has ended
             answer.done = False
             first.followers = [*(first.followers or ()), answer]
-        self.group_done(answer)
+        self.acknowledge()
 
     def _refuse_publish(self, topic: bytes, resolved: Resolved | str, packet_id: bytes, qos: int) -> None:
         """Recorded, then acknowledged: a client that is cut off would send the same message again at every reconnect."""
         text = resolved if isinstance(resolved, str) else f"payload over {MAX_PAYLOAD_BYTES} bytes"
         too_many = self.refuse("acl" if isinstance(resolved, str) else "validation", text, codec.text(topic))
-        self.group_done(self._answer((b"\x40\x02" if qos == 1 else b"\x50\x02") + packet_id if qos else b""))
+        self._answer((b"\x40\x02" if qos == 1 else b"\x50\x02") + packet_id if qos else b"")
+        self.acknowledge()
         if too_many:
             self.close("protocol")
 
@@ -262,9 +261,12 @@ class Connection(asyncio.Protocol):
             self._slow_down()
 
     def group_done(self, group: AckGroup) -> None:
-        """A group is committed: write the acknowledgements that are in turn, and read again when there is room."""
+        """A group is committed."""
         self.unacknowledged -= group.count
         self.pending_bytes -= group.size
+
+    def acknowledge(self) -> None:
+        """Write the acknowledgements that are in turn, and read again when there is room."""
         groups = self._groups
         ready: list[bytes] = []
         while groups and groups[0].done:
@@ -384,7 +386,7 @@ class Connection(asyncio.Protocol):
         was_live = self.state is State.LIVE
         if was_live:
             self.session.detach()
-            if reason != "shut_down":
+            if reason not in NO_WILL:
                 self._dialogue.publish_will()
         self.state = State.CLOSED
         self._buffer = b""

@@ -167,12 +167,12 @@ class EmbeddedBroker:
         except StoreUnavailable:
             connection.unavailable()
             return
-        if previous := self._live.get(accepted.id):
+        if previous := self._live.get(_seat(accepted)):
             previous.close("taken_over")
         self.connects += 1
         session, present = self.sessions.open(accepted, connect.clean_session)
         session.epoch = epoch
-        self._live[accepted.id] = connection
+        self._live[_seat(accepted)] = connection
         self._announce(session, True, "connected")
         connection.accept(connect, session, present)
 
@@ -183,8 +183,8 @@ class EmbeddedBroker:
             self.paused -= 1
         if was_live:
             session = connection.session
-            if self._live.get(session.record.id) is connection:
-                del self._live[session.record.id]
+            if self._live.get(seat := _seat(session.record)) is connection:
+                del self._live[seat]
             self.sessions.close(session)
             self._announce(session, False, reason)
 
@@ -253,9 +253,10 @@ class EmbeddedBroker:
         return {name: c.session.epoch for name, c in self._live.items() if not c.session.is_service}
 
     async def kick(self, device: str, reason: Reason) -> None:
-        """End the device's session."""
-        if connection := self._live.get(device):
-            connection.close(reason)
+        """End the session of the device or service."""
+        for seat in (device, f"service/{device}"):
+            if connection := self._live.get(seat):
+                connection.close(reason)
 
     def health(self) -> Health:
         """A snapshot."""
@@ -265,3 +266,8 @@ class EmbeddedBroker:
 def _client_id(connect: Connect, certificate: PeerCertificate) -> str:
     """A client without an id and without a wish for its session gets one from the server: that of its certificate."""
     return certificate.identity.id if not connect.client_id and connect.clean_session else connect.client_id
+
+
+def _seat(record: DeviceRecord) -> str:
+    """Under which name a client is found: a service, even one with a device's id, is never one that send() means."""
+    return f"service/{record.id}" if record.kind == "service" else record.id

@@ -15,7 +15,10 @@ class AckOwner(Protocol):
     """The connection that waits for its acknowledgements."""
 
     def group_done(self, group: "AckGroup") -> None:
-        """The group is committed: write what is in turn."""
+        """The group is committed."""
+
+    def acknowledge(self) -> None:
+        """Write what is in turn."""
 
 
 class AckGroup:
@@ -128,12 +131,16 @@ class LaneQueue:
                 await asyncio.sleep(1)
         self.batches += 1
         self.messages += len(deliveries)
+        # One write for each connection: with single messages a write costs as much as all the rest of a message.
+        owners: dict[AckOwner, None] = {}
         for group in groups:
             group.done = True
             group.deliveries = []
             self._on_done(group)
             group.owner.group_done(group)
-            if group.followers is not None:
-                for follower in group.followers:
-                    follower.done = True
-                    follower.owner.group_done(follower)
+            owners[group.owner] = None
+            for follower in group.followers or ():
+                follower.done = True
+                owners[follower.owner] = None
+        for owner in owners:
+            owner.acknowledge()

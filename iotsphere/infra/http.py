@@ -34,7 +34,7 @@ async def serve(
     """
     config = uvicorn.Config(
         app, loop="none", http="httptools", ws="wsproto", lifespan="on", log_config=None, access_log=False,
-        server_header=False, timeout_graceful_shutdown=5, ws_max_size=64 * 1024, ws_ping_interval=None,
+        server_header=False, proxy_headers=False, timeout_graceful_shutdown=5, ws_max_size=64 * 1024, ws_ping_interval=None,
     )  # fmt: skip
     server = _Server(config)
     with _listen(host, port) as listener:

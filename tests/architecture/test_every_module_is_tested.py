@@ -9,7 +9,6 @@ from tests.support import tree
 TIERS = ("unit", "contract", "integration", "e2e")
 # Pattern of paths: what tests them instead.
 TESTED_OTHERWISE: dict[str, str] = {
-    "broker/policy.py": "its decisions are seen from outside in integration/broker/test_embedded.py",
     "broker/subscription_table.py": "integration/broker/test_subscriptions.py, through the store above it",
     "cloud_api/domain/*/*.py": "over HTTP in integration/cloud_api: test_roles.py calls every operation",
     "cloud_api/live_*.py": "over Socket.IO in integration/cloud_api/test_live.py",
@@ -23,8 +22,8 @@ TESTED_OTHERWISE: dict[str, str] = {
     "ingest/telemetry_reads.py": "integration/ingest/test_history.py and test_latest.py, through the readers above it",
     "ingest/telemetry_table.py": "integration/ingest/test_store.py, through the store above it",
     "iotsphere/infra/logging.py": "a library is set up, nothing is decided",
+    "ingest/folding.py": "integration/ingest/test_sequences.py folds through the pipeline",
     "launcher/cli*.py": "commands: run as such in e2e/test_up.py",
-    "launcher/backup.py": "e2e/test_up.py makes a new installation of a backup",
     "launcher/restore.py": "e2e/test_up.py makes a new installation of a backup",
     "launcher/certificate_table.py": "through the commands that use it, in e2e and integration/launcher",
     "launcher/enrol_table.py": "integration/launcher/test_enrol.py, through what is above it",

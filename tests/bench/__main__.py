@@ -14,8 +14,11 @@ from rich.console import Console
 from tests.bench import cpu
 from tests.bench.command import Commands
 from tests.bench.figures import Figures
+from tests.bench.fleet import Fleet
 from tests.bench.ingest import Ingest
 from tests.bench.live import Live
+from tests.bench.logs import tracebacks
+from tests.bench.peers import Peers
 from tests.bench.stage import Stage, stage
 from tests.support.platform import Platform, platform
 
@@ -27,7 +30,13 @@ class Part(Protocol):
         """Take them."""
 
 
-PARTS: dict[str, Callable[[Stage], Part]] = {"ingest": Ingest, "command": Commands, "live": Live}
+PARTS: dict[str, Callable[[Stage], Part]] = {
+    "ingest": Ingest,
+    "command": Commands,
+    "live": Live,
+    "peers": Peers,
+    "fleet": Fleet,
+}
 OUTPUT = Path("build/bench.json")
 WIDTH = 150  # a file or a pipe has none of its own
 
@@ -48,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     ):
         uvloop.run(_run(it, figures, Path(directory) / "devices", parts))
     figures.summary()
-    figures.write(OUTPUT)
+    figures.write(OUTPUT, whole=set(parts) == PARTS.keys())
     figures.say(f"{time.monotonic() - began:.0f} s; written to {OUTPUT}")
     return 1 if figures.failures else 0
 
@@ -57,6 +66,7 @@ async def _run(it: Platform, figures: Figures, directory: Path, parts: Sequence[
     async with stage(it, figures, directory) as the:
         for name in parts:
             await PARTS[name](the).run()
+        figures.check(not (found := tracebacks(it.home.logs)), f"unexpected exceptions in {', '.join(found)}")
 
 
 if __name__ == "__main__":

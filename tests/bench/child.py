@@ -13,6 +13,7 @@ import msgspec
 from launcher import spawn
 
 ENDS_S = 20.0
+LINE_BYTES = 1 << 24  # a result may carry a figure of each of ten thousand devices
 
 
 class ChildFailed(Exception):
@@ -45,10 +46,20 @@ class Child:
             raise ChildFailed(f"said {told['at']!r} where {point!r} was expected")
         return told["result"]
 
-    async def finish(self) -> Any:
-        """Tell it to end; returns its result."""
+    async def say(self, word: str) -> None:
+        """Tell it what to do next."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(word.encode() + b"\n")
+        await self._process.stdin.drain()
+
+    def end(self) -> None:
+        """Tell it to end."""
         assert self._process.stdin is not None
         self._process.stdin.close()
+
+    async def finish(self) -> Any:
+        """Tell it to end; returns its result."""
+        self.end()
         return await self.at("done")
 
 
@@ -59,6 +70,7 @@ async def child(module: str, job: object) -> AsyncIterator[Child]:
         sys.executable, "-IS", spawn.__file__, "--parent", str(os.getpid()), "--death", "SIGKILL", "--",
         sys.executable, "-m", module,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
+        limit=LINE_BYTES,
     )  # fmt: skip
     try:
         assert process.stdin is not None
@@ -83,8 +95,15 @@ def tell(at: str, result: object = None) -> None:
     sys.stdout.buffer.flush()
 
 
-async def told_to_end() -> None:
-    """Wait, in the child, until the parent closes stdin or is gone."""
+async def told() -> AsyncIterator[str]:
+    """What the parent says, word by word, in the child, until it closes stdin or is gone."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    await reader.read()
+    while line := await reader.readline():
+        yield line.decode().strip()
+
+
+async def told_to_end() -> None:
+    """Wait, in the child, until the parent closes stdin or is gone."""
+    async for _ in told():
+        continue

@@ -12,6 +12,7 @@ from tests.bench.figures import percentile
 from tests.bench.stage import Stage
 
 CALLS, WARM = 500, 50
+DEVICES = 100
 WAIT_S = 10
 
 
@@ -20,19 +21,20 @@ class Commands:
 
     def __init__(self, the: Stage) -> None:
         self._the = the
+        self._devices = the.devices[:DEVICES]
 
     async def run(self) -> None:
         """One caller, one call after the other, all devices connected."""
         the, figures = self._the, self._the.figures
-        job = {"port": the.mqtt_port, "certificates": str(the.certificates), "devices": the.devices}
-        figures.say(f"command: {CALLS} calls to {len(the.devices)} connected devices …")
+        job = {"port": the.mqtt_port, "certificates": str(the.certificates), "devices": self._devices}
+        figures.say(f"command: {CALLS} calls to {len(self._devices)} connected devices …")
         async with child("tests.bench.responders", job) as responding:
             await responding.at("connected")
             calls = await self._calls()
             answered = await responding.finish()
         figures.check(answered == CALLS + WARM, f"{CALLS + WARM} commands were given, {answered} reached a device")
         figures.say("command: the same through the broker alone …")
-        trips = await bare.round_trips(the.certificates / "bare", the.devices)
+        trips = await bare.round_trips(the.certificates / "bare", self._devices)
         self._report(calls, trips)
 
     async def _calls(self) -> list[float]:
@@ -41,7 +43,9 @@ class Commands:
         body = {"name": command.name, "params": parameters(command)}
         headers = {"Authorization": f"Bearer {the.token}"}
         async with aiohttp.ClientSession(the.platform.http, headers=headers) as session:
-            times = [await self._call(session, the.devices[number % len(the.devices)], body) for number in range(WARM + CALLS)]
+            times = [
+                await self._call(session, self._devices[number % len(self._devices)], body) for number in range(WARM + CALLS)
+            ]
         return times[WARM:]
 
     async def _call(self, session: aiohttp.ClientSession, device: str, body: dict[str, Any]) -> float:

@@ -1,4 +1,4 @@
-"""CPU time of the servers, each with everything below it."""
+"""CPU time of the servers, each with everything below it, and their memory."""
 
 import os
 from collections.abc import Mapping
@@ -34,6 +34,11 @@ def snapshot(pids: Mapping[str, int]) -> dict[str, float]:
 def spent(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
     """Seconds between two snapshots, by name."""
     return {name: after[name] - before[name] for name in before}
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory of a process alone."""
+    return int(psutil.Process(pid).memory_info().rss)
 
 
 def machine() -> str:

@@ -44,9 +44,14 @@ class Figures:
         """All results."""
         self.table("Results", ("measure", "value"), list(self._values.items()))
 
-    def write(self, path: Path) -> None:
-        """Write what was measured now; what another run has written of other areas stays."""
-        areas = {name.partition(".")[0] for name in self._values}
+    def write(self, path: Path, *, whole: bool) -> None:
+        """Write what was measured now.
+
+        Args:
+            path: a JSON file; what is in it of other areas stays.
+            whole: this was a run of everything, so what is there of the same areas and was not measured now is gone.
+        """
+        areas = {name.partition(".")[0] for name in self._values} if whole else set()
         try:
             before = json.loads(path.read_text())
         except (OSError, ValueError):

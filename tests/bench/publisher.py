@@ -35,10 +35,10 @@ class Publisher(asyncio.Protocol):
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
 
-    async def open(self, port: int, context: ssl.SSLContext) -> None:
-        """Connect and wait for the CONNACK."""
-        loop = asyncio.get_running_loop()
-        await loop.create_connection(lambda: self, "127.0.0.1", port, ssl=context, server_hostname="localhost")
+    async def open(self, port: int, context: ssl.SSLContext | None) -> None:
+        """Connect, over plain TCP without a context, and wait for the CONNACK."""
+        loop, name = asyncio.get_running_loop(), "localhost" if context else None
+        await loop.create_connection(lambda: self, "127.0.0.1", port, ssl=context, server_hostname=name)
         await self.ready
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

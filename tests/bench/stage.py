@@ -1,5 +1,6 @@
 """What every part of the bench stands on: a running platform with devices, and ten people who look at it."""
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,8 +16,10 @@ from tests.bench.figures import Figures
 from tests.bench.wire import Reading
 from tests.support.platform import Platform
 
-DEVICES = 100
+DEVICES = 200
 POINTS = 5
+AGE_MS = 12 * 3_600_000  # readings lie in the past, where no round meets another
+ROUND_APART_MS = 600_000
 VIEWERS = 10
 SERVERS = ("postgres", "valkey", "edge", "cloud")
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
@@ -33,6 +36,7 @@ class Stage:
     token: str
     devices: list[str] = field(default_factory=list)
     device_type: DeviceType = field(default_factory=lambda: next(iter(device_types().values())))
+    _next_ms: int = field(default_factory=lambda: int(time.time() * 1000) - AGE_MS)
 
     @property
     def mqtt_port(self) -> int:
@@ -43,6 +47,11 @@ class Stage:
     def readings(self) -> list[Reading]:
         """The first declared measurements of the type, inside their ranges."""
         return [Reading(m.key, m.low or 0.0, m.high or 100.0) for m in self.device_type.measurements[:POINTS]]
+
+    def moment_ms(self) -> int:
+        """The first timestamp of another round."""
+        self._next_ms += ROUND_APART_MS
+        return self._next_ms
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds of the servers so far."""
@@ -75,8 +84,12 @@ async def stage(platform: Platform, figures: Figures, directory: Path) -> AsyncI
 
 
 @asynccontextmanager
-async def viewers(the: Stage, rooms: Sequence[str]) -> AsyncIterator[Child]:
-    """Socket.IO clients in these rooms, one each."""
+async def viewers(the: Stage, devices: Sequence[str]) -> AsyncIterator[Child]:
+    """Ten Socket.IO clients, half in the room of the fleet, half in that of one device each; all of them must see something."""
+    rooms = [f"type:{the.device_type.key}"] * (VIEWERS // 2)
+    rooms += [f"device:{device}" for device in devices[: VIEWERS - len(rooms)]]
     async with child("tests.bench.viewers", {"url": the.platform.http, "token": the.token, "rooms": list(rooms)}) as watching:
         await watching.at("joined")
         yield watching
+        seen = await watching.finish()
+    the.figures.check(not seen["silent"], f"nothing came in the rooms {seen['silent']}")

@@ -13,6 +13,7 @@ from ingest.disk_guard import DiskGuard
 from ingest.latest import LatestStore
 from ingest.metrics import IngestMetrics
 from ingest.pipeline import TelemetryPipeline
+from ingest.sequences_table import AccountRow, list_accounts
 from iotsphere.bus import MemoryBus
 from iotsphere.events import DEVICE_TELEMETRY, DEVICE_UPDATE, Event
 from iotsphere.infra.postgres import make_pool
@@ -47,6 +48,11 @@ class TestIngest:
 
     async def count(self) -> int:
         return int(await self.pool.fetchval("select count(*) from telemetry.telemetry"))
+
+    async def accounts(self, device: str = "t-1", organization: str = "default") -> list[AccountRow]:
+        """The accounts of sequence numbers as of now, newest first."""
+        await self.pipeline._folding.turn()
+        return await list_accounts(self.pool, device, organization, 100)
 
     async def letters(self) -> list[tuple[Any, ...]]:
         """(device, measurement, category) of each dead letter."""

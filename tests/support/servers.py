@@ -16,7 +16,14 @@ from launcher.embedded.postgres import EmbeddedPostgres
 from launcher.embedded.valkey import EmbeddedValkey
 
 PASSWORD = "test-password"
-SMALL = {"shared_buffers": "'64MB'", "max_wal_size": "'512MB'", "max_connections": "60"}
+# Without fsync: a killed process loses nothing by that, and tests make hundreds of databases.
+SMALL = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "'64MB'",
+    "max_wal_size": "'512MB'",
+    "max_connections": "60",
+}
 
 
 def free_port() -> int:

@@ -7,12 +7,14 @@ from typing import Protocol
 
 from cloud_api.auth import Principal
 from cloud_api.domain.devices import freshness, table
-from cloud_api.domain.devices.schemas import FleetSummary
+from cloud_api.domain.devices.gaps import Gaps
+from cloud_api.domain.devices.schemas import FleetNumbers, FleetSummary
 from cloud_api.domain.devices.service import Devices
 from cloud_api.tenancy import Tenancy
 from ingest.history import History
 
 KEEP_S = 2.0
+KEEP_NUMBERS_S = 10.0  # they are sums over many rows, and seconds old anyhow
 MAX_KEPT = 1_000
 CHUNK = 500
 
@@ -32,11 +34,14 @@ class Fleet:
         tenancy: Tenancy,
         devices: Devices,
         history: History,
+        gaps: Gaps,
         points: PointCounter,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._tenancy, self._devices, self._history, self._points, self._clock = tenancy, devices, history, points, clock
+        self._gaps = gaps
         self._kept: dict[tuple[str, str | None], tuple[float, FleetSummary]] = {}
+        self._numbers: dict[tuple[str, str | None], tuple[float, FleetNumbers]] = {}
 
     async def summary(self, principal: Principal, organization: str | None) -> FleetSummary:
         """Counts over what the user sees, or one organization of it (zeros for one that he does not see)."""
@@ -63,7 +68,19 @@ class Fleet:
             simulated=sum(simulated for _, _, simulated, _ in rows),
             by_type=dict(Counter(device_type for _, device_type, _, _ in rows)),
             points_last_minute=self._points.points_last_minute(organization or principal.scope) if seen else 0,
+            numbers=await self._totals(principal, organization),
         )
+
+    async def _totals(self, principal: Principal, organization: str | None) -> FleetNumbers:
+        key = (principal.scope, organization)
+        kept = self._numbers.get(key)
+        if kept is not None and 0 <= self._clock() - kept[0] < KEEP_NUMBERS_S:
+            return kept[1]
+        totals = await self._gaps.totals(principal, organization)
+        if len(self._numbers) >= MAX_KEPT:
+            self._numbers.clear()
+        self._numbers[key] = (self._clock(), totals)
+        return totals
 
     async def _stale(self, online: list[tuple[str, str]]) -> int:
         stale = 0

@@ -10,6 +10,7 @@ from cloud_api.auth import Principal, all_organizations, at_least
 from cloud_api.domain.devices.certificates import Certificates
 from cloud_api.domain.devices.connect import Connect
 from cloud_api.domain.devices.fleet import Fleet
+from cloud_api.domain.devices.gaps import Gaps
 from cloud_api.domain.devices.refusals import Refusals
 from cloud_api.domain.devices.schemas import (
     CertificateList,
@@ -17,6 +18,7 @@ from cloud_api.domain.devices.schemas import (
     Device,
     DevicePage,
     FleetSummary,
+    GapList,
     NewDevice,
     RefusalList,
 )
@@ -135,6 +137,15 @@ async def list_refusals(
     return RefusalList(await refusals.of_device(request.user, device, limit))
 
 
+@get("/devices/{device:str}/gaps", responses=problems(404, 422), summary="Which readings of a device never came")
+async def list_gaps(
+    request: Call, device: FromPath[str], gaps: NamedDependency[Gaps], limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20
+) -> Response[GapList]:
+    """By its own sequence numbers, for each start of the device or session: received, missing, declared lost, repeated, late."""
+    view = await gaps.of_device(request.user, device, limit)
+    return marked(view, [view.simulated])
+
+
 @get("/devices/{device:str}/connect", responses=problems(404), summary="How a device connects")
 async def connect_info(
     request: Call, device: FromPath[str], devices: NamedDependency[Devices], connect: NamedDependency[Connect]
@@ -177,6 +188,7 @@ router = Router(
         list_certificates,
         revoke_certificate,
         list_refusals,
+        list_gaps,
         connect_info,
         list_unknown,
         fleet_summary,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-DeviceId = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9:._-]{0,63}$")]
+DeviceId = Annotated[str, msgspec.Meta(pattern="^(?!ca$)[A-Za-z0-9][A-Za-z0-9:._-]{0,63}(?!\\n)$")]
 
 
 class PresenceView(msgspec.Struct, kw_only=True, frozen=True):
@@ -106,6 +106,54 @@ class ConnectInfo(msgspec.Struct, kw_only=True, frozen=True):
     python: str
 
 
+class NumbersView(msgspec.Struct, kw_only=True, frozen=True):
+    """Sequence numbers. Each is received, declared lost by the device itself, or missing.
+
+    ``repeated`` counts messages beyond the first of a number, ``late`` those that came after a higher one.
+    """
+
+    received: int
+    missing: int
+    declared_lost: int
+    repeated: int
+    late: int
+
+
+class RunView(msgspec.Struct, kw_only=True, frozen=True):
+    """The numbers of one start of a device (``boot``), or of one session when it does not name its starts.
+
+    ``missing_ranges`` are the newest, first and last number of each; of very many holes the oldest are only counted.
+    """
+
+    boot: str | None
+    session: int | None
+    first_seen: datetime
+    last_seen: datetime
+    lowest: int | None
+    highest: int | None
+    numbers: NumbersView
+    missing_ranges: list[tuple[int, int]]
+    declared_ranges: list[tuple[int, int]]
+
+
+class GapList(msgspec.Struct, kw_only=True, frozen=True):
+    """Runs of a device, the one that was heard of last first; a few seconds old, more under load."""
+
+    device: str
+    simulated: bool
+    items: list[RunView]
+
+
+class FleetNumbers(NumbersView, kw_only=True, frozen=True):
+    """Sums over the runs that are still kept, those of retired devices too.
+
+    ``lost`` is what the platform lost: messages or values that it acknowledged and that are neither in the telemetry nor in
+    the dead letters.
+    """
+
+    lost: int
+
+
 class FleetSummary(msgspec.Struct, kw_only=True, frozen=True):
     """Counts over the devices that the caller sees. ``stale`` counts connected ones; ``offline`` is not connected."""
 
@@ -116,3 +164,4 @@ class FleetSummary(msgspec.Struct, kw_only=True, frozen=True):
     simulated: int
     by_type: dict[str, int]
     points_last_minute: int
+    numbers: FleetNumbers

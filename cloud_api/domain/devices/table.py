@@ -109,10 +109,10 @@ async def ownerships(connection: Connection, device_type: str | None, organizati
 async def insert(
     connection: Connection, device: str, key: str, device_type: str, manufacturer: str, organization: str, kind: Kind
 ) -> bool:
-    """Register a device and its first owner; False when the id is or was taken by anyone."""
+    """Register a device and its first owner; False when the id is or was taken by anyone, a service included."""
     status = await connection.execute(
         """insert into registry.devices (id, device_key, device_type, manufacturer, organization_id, kind)
-           values ($1, $2, $3, $4, $5, $6) on conflict (id) do nothing""",
+           select $1, $2, $3, $4, $5, $6 where not registry.is_service_id($1) on conflict (id) do nothing""",
         device, key, device_type, manufacturer, organization, kind,
     )  # fmt: skip
     if status != "INSERT 0 1":

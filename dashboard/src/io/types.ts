@@ -81,6 +81,7 @@ export interface FleetSummary {
   simulated: number;
   by_type: Record<string, number>;
   points_last_minute: number;
+  numbers: Numbers & { lost: number };
 }
 export interface History {
   device: string;
@@ -127,6 +128,27 @@ export interface Refusal {
   peer: string | null;
   count: number;
   device: string | null;
+}
+/** Sequence numbers: each is received, declared lost by the device itself, or missing. */
+export interface Numbers {
+  received: number;
+  missing: number;
+  declared_lost: number;
+  repeated: number;
+  late: number;
+}
+export type NumberRange = [first: number, last: number];
+/** One start of a device, or one session of a device that does not name its starts. */
+export interface Run {
+  boot: string | null;
+  session: number | null;
+  first_seen: string;
+  last_seen: string;
+  lowest: number | null;
+  highest: number | null;
+  numbers: Numbers;
+  missing_ranges: NumberRange[];
+  declared_ranges: NumberRange[];
 }
 export interface Certificate {
   serial: string;

@@ -11,6 +11,7 @@ import { confirmed, loaded, mark, panel, reasonText, said, simulatedBadge, time,
 import { valueTile } from "../ui/value.ts";
 import "../ui/certificates.ts";
 import "../ui/commands.ts";
+import "../ui/gaps.ts";
 import "../ui/history.ts";
 import "../ui/refusals.ts";
 import "../ui/shadow.ts";
@@ -116,6 +117,7 @@ export class DevicePage extends Part {
         <div>
           ${this.values(device, type)}
           <iot-history .deviceId=${device.id} .measurements=${measurementsOf(type, device.latest)} .simulated=${device.simulated}></iot-history>
+          <iot-gaps class="later" .deviceId=${device.id}></iot-gaps>
           <iot-refusals class="later" .deviceId=${device.id}></iot-refusals>
           <iot-certificates class="later" .deviceId=${device.id}></iot-certificates>
         </div>

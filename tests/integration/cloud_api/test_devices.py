@@ -159,6 +159,7 @@ async def test_the_fleet_is_counted(cloud: TestCloud) -> None:
     assert answer.json() == {
         "total": 3, "connected": 2, "stale": 1, "offline": 1, "simulated": 1,
         "by_type": {"test_pump": 3}, "points_last_minute": 0,
+        "numbers": {"received": 0, "missing": 0, "declared_lost": 0, "repeated": 0, "late": 0, "lost": 0},
     }  # fmt: skip
     assert answer.headers["x-data-source"] == "simulation"
 

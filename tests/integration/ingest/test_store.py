@@ -1,14 +1,12 @@
 """Rows that cannot be stored, and a server that goes away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import asyncpg
 import pytest
 
-import migrations
 from ingest.batch import Batch, Row, Rows, letter, moment_of
 from ingest.metrics import IngestMetrics
 from ingest.partitions import Partitions
@@ -72,18 +70,6 @@ async def test_after_a_violation_copy_is_tried_again_later(migrated_dsn: str) ->
         for n in range(STAGING_BATCHES + 5):
             await it.store(batch((f"b{n}", 1.0)))
         assert metrics.staged._value.get() == STAGING_BATCHES
-
-
-@pytest.fixture
-def own_postgres(tmp_path: Path) -> Iterator[servers.PostgresServer]:
-    server = servers.PostgresServer(tmp_path)
-    server.start()
-    servers.execute(server.engine.admin_dsn, "create database own")
-    migrations.upgrade(servers.with_database(server.engine.admin_dsn, "own"))
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest.mark.slow

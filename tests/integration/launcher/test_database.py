@@ -1,10 +1,12 @@
 """What `up` does to the database before anything uses it."""
 
+import asyncio
 import shutil
 from pathlib import Path
 
 import asyncpg
 import pytest
+from alembic import command
 
 import migrations
 from cloud_api.domain.users import table as users
@@ -54,6 +56,16 @@ async def test_an_older_database_is_migrated_after_a_backup(home: Home, migrated
     (saved,) = home.backups.iterdir()
     assert saved.stat().st_size > 10_000
     assert saved.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_home_of_the_first_version_gets_what_came_since(home: Home, postgres_dsn: str) -> None:
+    await asyncio.to_thread(command.upgrade, migrations.config(postgres_dsn), "0001")
+    await database.migrate(home, postgres_dsn)
+    assert await migrations.current(postgres_dsn) == migrations.head()
+    assert len(list(home.backups.iterdir())) == 1
+    connection = await asyncpg.connect(postgres_dsn)
+    assert await connection.fetchval("select telemetry.numbers('{[1,3),[7,8)}')") == 3
+    await connection.close()
 
 
 async def test_a_newer_database_is_left_alone(home: Home, migrated_dsn: str) -> None:

@@ -1,6 +1,8 @@
 """The embedded servers: passwords only, restart after a kill, data kept."""
 
 import asyncio
+import os
+import shutil
 from pathlib import Path
 
 import asyncpg
@@ -8,6 +10,7 @@ import pytest
 import redis
 
 import migrations
+from launcher.embedded import postgres
 from tests.support import servers
 
 pytestmark = pytest.mark.integration
@@ -43,3 +46,18 @@ def test_an_empty_database_is_migrated_to_the_head(postgres_dsn: str) -> None:
     migrations.upgrade(postgres_dsn)
     assert asyncio.run(migrations.current(postgres_dsn)) == migrations.head()
     migrations.upgrade(postgres_dsn)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives PostgreSQL a user of its own")
+def test_root_runs_postgres_from_below_a_directory_that_nobody_else_may_walk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    wheel = postgres.tools().parents[1]
+    for part in (wheel, wheel.with_name(f"{wheel.name}.libs")):
+        shutil.copytree(part, private / part.name, symlinks=True)
+    monkeypatch.setattr(postgres, "tools", lambda: private / wheel.name / "pginstall" / "bin")
+    server = servers.PostgresServer(private)
+    server.start()
+    server.stop()

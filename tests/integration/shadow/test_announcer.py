@@ -120,3 +120,11 @@ async def test_a_sweep_passes_over_many_that_are_stuck(pool: Any, edge: Edge) ->
         edge.sender.connect(f"a{n}")
         edge.sender.full.add(f"a{n}")
     await edge.sender.wait_for(DELTA)
+
+
+async def test_filters_without_end_cost_one_look(edge: Edge) -> None:
+    await edge.request("update", {"state": {"desired": {"a": 1}}})
+    await edge.sender.wait_for("/update/delta")
+    for number in range(10_000):
+        edge.announcer.on_subscribed(record("d1"), 2, f"iot/v1/d1/shadow/name/n{number}/#")
+    assert len(edge.announcer._subscribed.peek("d1") or ()) <= 100

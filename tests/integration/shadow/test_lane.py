@@ -7,6 +7,7 @@ import pytest
 
 import migrations
 from iotsphere.infra.postgres import make_pool
+from shadow import plan
 from shadow.document import decode
 from tests.integration.shadow.parts import Edge, make_edge
 from tests.support.deliveries import add_devices, delivery
@@ -169,3 +170,17 @@ async def test_an_absent_device_is_committed_all_the_same(edge: Edge, pool: Any)
     assert (await row(pool, "d2"))["version"] == 1
     await eventually(lambda: len(edge.events) == 1)
     assert edge.sender.sent == []
+
+
+async def test_a_device_has_so_many_named_shadows_and_no_more(edge: Edge, pool: Any) -> None:
+    batch = [
+        delivery(f"iot/v1/d1/shadow/name/n{number}/update", {"state": {"reported": {"a": 1}}})
+        for number in range(plan.MAX_NAMED + 3)
+    ]
+    await edge.lane.commit(batch[:10])
+    await edge.lane.commit(batch[10:])
+    await edge.lane.commit(batch[:1])  # a known one goes on
+    assert await pool.fetchval("select count(*) from shadow.documents where name <> ''") == plan.MAX_NAMED
+    assert await pool.fetchval("select version from shadow.documents where name = 'n0'") == 2
+    rejected = await edge.sender.wait_for("/update/rejected", 3)
+    assert {message.body["code"] for message in rejected} == {413}

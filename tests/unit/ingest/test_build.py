@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ingest.batch import DAY_US, Batch, Row, unix_us
 from ingest.boots import BootOffsets
 from ingest.build import LETTERS_OF_A_MESSAGE, BatchBuilder
+from ingest.ledger import Ledger
 from iotsphere.registry import DeviceRecord
 from tests.support.devices import TYPES, delivery, thermometer
 
@@ -20,8 +21,14 @@ UNDECLARED = '{"quality": "undeclared"}'
 
 
 def build(*payloads: Any, boots: BootOffsets | None = None, **details: Any) -> Batch:
-    builder = BatchBuilder(TYPES, 30, boots or BootOffsets())
-    return builder.build([delivery(p, received_at=NOW, **details) for p in payloads], NOW)
+    ledger = Ledger()
+    builder = BatchBuilder(TYPES, 30, boots or BootOffsets(), ledger)
+    batch = builder.build([delivery(p, received_at=NOW, **details) for p in payloads], NOW)
+    if not batch.strange:
+        return batch
+    ledger.learn(batch.strange, {})
+    deferred, batch.deferred, batch.strange = batch.deferred, [], {}
+    return builder.build(deferred, NOW, batch)
 
 
 def values(batch: Batch) -> dict[str, tuple[float, str | None]]:
@@ -140,7 +147,7 @@ def test_a_device_of_an_unknown_type_has_declared_nothing() -> None:
 
 
 def test_what_may_be_repeated_is_kept_apart_and_every_row_knows_its_delivery() -> None:
-    builder = BatchBuilder(TYPES, 30, BootOffsets())
+    builder = BatchBuilder(TYPES, 30, BootOffsets(), Ledger())
     sent = [
         delivery({"ts": NOW + n, "values": {"temperature": n, "humidity": n}}, device=thermometer(f"t-{n}"), repeated=n % 2 == 1)
         for n in range(4)

@@ -46,9 +46,13 @@ async def test_each_lane_has_its_pipeline() -> None:
 
         return commit
 
-    lanes = Lanes({lane: pipeline(lane) for lane in Lane})
-    for lane in Lane:
-        await lanes.commit(lane, [])
+    room = asyncio.Event()
+    lanes = Lanes({lane: pipeline(lane) for lane in Lane}, room.wait)  # type: ignore[arg-type]
+    waiting = [asyncio.create_task(lanes.commit(lane, [])) for lane in Lane]
+    await asyncio.sleep(0)
+    assert committed == []  # no lane takes anything while the disk is nearly full
+    room.set()
+    await asyncio.gather(*waiting)
     assert committed == [(lane, []) for lane in Lane]
 
 
