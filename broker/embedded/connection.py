@@ -137,7 +137,7 @@ class Connection(asyncio.Protocol):
         # The hot loop. Inlined: a call per PUBLISH costs 0.1 µs, a Delivery 0.15 µs, all in all 1.6 µs a message.
         session = self.session
         record, epoch = session.record, session.epoch
-        routes = self.routes
+        find = self.routes.get
         now = int(time.time() * 1000)
         fresh = self.last_seen - self.connected_at < self.engine.limits.fresh_seconds
         group: AckGroup | None = None
@@ -162,7 +162,7 @@ class Connection(asyncio.Protocol):
                 if qos and not (buffer[topic_end] or buffer[topic_end + 1]):
                     raise MalformedPacket("packet id 0")
                 topic = buffer[start + 2 : topic_end]
-                resolved = routes[topic]
+                resolved = find(topic) or self.routes[topic]
                 if resolved.__class__ is str or end - body > MAX_PAYLOAD_BYTES:
                     if group is not None and lane is not None:
                         self.submit(group, lane)
