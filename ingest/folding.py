@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+AGAIN_SECONDS = 5.0
 STOP_SECONDS = 5.0  # for the fold that is under way
 REST = 50  # after a fold, so many times as long as it took: at most a fiftieth of the time goes into this
 
@@ -95,5 +96,5 @@ class Folding:
         except (*AWAY, asyncpg.PostgresError) as error:
             log.warning("sequence numbers could not be folded, will be tried again", error=str(error))
             self._arrived.set()
-            return LONGEST_PAUSE
+            return AGAIN_SECONDS
         return min(max(SHORTEST_PAUSE, REST * (time.monotonic() - began)), LONGEST_PAUSE)
