@@ -146,7 +146,7 @@ async def test_paho_keeps_its_session_and_speaks_qos_2_both_ways(pki: Pki) -> No
         await until(lambda: len(it.listener.subscribed) == 2)
         client.client.publish(READINGS, b"{}", 2)
         await until(lambda: client.messages == [(READINGS, b"{}", 2)])
-        await it.broker.kick("d", "kicked")
+        await it.broker.kick("d", "network")
         await until(lambda: client.present == [False, True], 10)
         assert [d.payload for d in it.ingest.committed] == [b"{}", b"gone"]
         result = await it.broker.send("d", topics.command_request("d", "1"), b"now", qos=2, message="c1")
