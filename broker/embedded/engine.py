@@ -14,7 +14,7 @@ from broker.embedded.connection import Connection
 from broker.embedded.lanes import AckGroup, LaneQueue
 from broker.embedded.limits import Limits
 from broker.embedded.outgoing import Outgoing
-from broker.embedded.session import Session
+from broker.embedded.session import Session, seat_of
 from broker.embedded.sessions import Sessions
 from broker.embedded.state import State
 from broker.embedded.subscription_store import NoSubscriptionStore, SubscriptionStore
@@ -167,12 +167,12 @@ class EmbeddedBroker:
         except StoreUnavailable:
             connection.unavailable()
             return
-        if previous := self._live.get(_seat(accepted)):
+        if previous := self._live.get(seat_of(accepted)):
             previous.close("taken_over")
         self.connects += 1
         session, present = self.sessions.open(accepted, connect.clean_session)
         session.epoch = epoch
-        self._live[_seat(accepted)] = connection
+        self._live[seat_of(accepted)] = connection
         self._announce(session, True, "connected")
         connection.accept(connect, session, present)
 
@@ -183,7 +183,7 @@ class EmbeddedBroker:
             self.paused -= 1
         if was_live:
             session = connection.session
-            if self._live.get(seat := _seat(session.record)) is connection:
+            if self._live.get(seat := seat_of(session.record)) is connection:
                 del self._live[seat]
             self.sessions.close(session)
             self._announce(session, False, reason)
@@ -266,8 +266,3 @@ class EmbeddedBroker:
 def _client_id(connect: Connect, certificate: PeerCertificate) -> str:
     """A client without an id and without a wish for its session gets one from the server: that of its certificate."""
     return certificate.identity.id if not connect.client_id and connect.clean_session else connect.client_id
-
-
-def _seat(record: DeviceRecord) -> str:
-    """Under which name a client is found: a service, even one with a device's id, is never one that send() means."""
-    return f"service/{record.id}" if record.kind == "service" else record.id

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from broker.api import Sent
 from broker.embedded.limits import Limits
 from broker.embedded.outgoing import Outgoing
-from broker.embedded.session import Session
+from broker.embedded.session import Session, seat_of
+from iotsphere.registry import DeviceRecord
 
 
 class KeptSessions:
@@ -33,7 +34,7 @@ class KeptSessions:
 
     def keep(self, session: Session) -> None:
         """The client is gone."""
-        self._away[session.record.id] = session
+        self._away[seat_of(session.record)] = session
         self.held += session.outgoing.held
         while len(self._away) > self._limits.kept_sessions:
             _, oldest = self._away.popitem(last=False)
@@ -41,16 +42,16 @@ class KeptSessions:
             self.forgotten += 1
             self._on_forgotten(oldest)
 
-    def take(self, client: str) -> Session | None:
+    def take(self, client: DeviceRecord) -> Session | None:
         """The client is back."""
-        session = self._away.pop(client, None)
+        session = self._away.pop(seat_of(client), None)
         if session is not None:
             self.held -= session.outgoing.held
         return session
 
     def offer(self, session: Session, outgoing: Outgoing) -> None:
         """A message for a subscriber, there or away. What cannot be held is dropped and counted."""
-        if self._away.get(session.record.id) is not session:
+        if self._away.get(seat_of(session.record)) is not session:
             sent = session.outgoing.offer(outgoing)
         elif outgoing.qos == 0:
             return  # nobody expects it to be kept

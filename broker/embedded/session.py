@@ -11,6 +11,11 @@ from iotsphere import topics
 from iotsphere.registry import DeviceRecord
 
 
+def seat_of(record: DeviceRecord) -> str:
+    """Under which name a client is found: a service, even one with a device's id, is never one that send() means."""
+    return f"service/{record.id}" if record.kind == "service" else record.id
+
+
 class Session:
     """Filters, messages on their way to the client, and the ids of its QoS 2 messages that it has not released.
 

@@ -23,11 +23,11 @@ class Sessions:
 
     def open(self, record: DeviceRecord, clean: bool) -> tuple[Session, bool]:
         """The session of a CONNECT, and whether the client has had it before."""
-        session = self.kept.take(record.id)
+        session = self.kept.take(record)
         if session is not None and (clean or _owner(session.record) != _owner(record)):
             self.fan_out.forget(session)
             session = None
-        if clean:
+        if clean and record.kind != "service":
             self._clear(record.id)
         if session is None:
             return self._new(record, clean)

@@ -178,6 +178,23 @@ async def test_who_belongs_to_another_organization_now_gets_nothing_older(pki: P
         await client.close()
 
 
+@pytest.mark.parametrize("clean", [True, False])
+async def test_a_service_with_the_id_of_a_device_does_not_touch_its_session(pki: Pki, clean: bool) -> None:
+    async with running_broker(pki) as it:
+        device = await it.client("d", clean=False)
+        await device.subscribed(COMMANDS)
+        await device.leave()
+        context = pki.client("d")
+        it.service("d")  # overwrites the files of the device's certificate
+        service = await RawClient.session(it.port, pki.client("d"), "d", clean=clean)
+        await service.close()
+        await until(lambda: not it.broker._connections)
+        device = await RawClient.session(it.port, context, "d", clean=False, present=True)
+        await it.broker.send("d", request(1), b"still heard")
+        assert (await device.received()).payload == b"still heard"
+        await device.close()
+
+
 # ── holes that other brokers had ───────────────────────────────────────────────────────────────────────────────────────
 
 
