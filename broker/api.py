@@ -81,6 +81,9 @@ class Ingest(Protocol):
     async def commit(self, lane: Lane, batch: Sequence[Delivery]) -> None:
         """Returns when every delivery is committed or its refusal recorded. Waits out an absent store; never raises for it."""
 
+    async def give_up(self, lane: Lane, delivery: Delivery, error: Exception) -> None:
+        """commit() raises for this one whatever is tried: keep it where people look. Returns when it is recorded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Presence:

@@ -2,20 +2,21 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
-import msgspec
-
-from ingest.batch import DAY_US, POSTGRES_EPOCH_US, Batch, Row, letter, moment_of
+from ingest.batch import DAY_US, POSTGRES_EPOCH_US, Batch, Row, moment_of
 from ingest.boots import BootOffsets, boot_key, offset_us
-from ingest.decode import LooseTelemetry, Telemetry, decode_loosely, decode_many, decode_one
+from ingest.decode import UNREADABLE, LooseTelemetry, Telemetry, decode_loosely, decode_many, decode_one
 from ingest.ledger import Ledger, nameable, number_of, range_of, run_of
-from ingest.validate import Declared, Metadata, Window, check_name, declared_by, metadata_of, number, quality
+from ingest.names import Names
+from ingest.refusals import Refusals
+from ingest.validate import Declared, Window, check_name, declared_by, metadata_of, number, quality
 from iotsphere.delivery import Delivery
 from iotsphere.devices._spec import DeviceType
 from iotsphere.errors import Refused
 
-LETTERS_OF_A_MESSAGE = 20  # what else is wrong with it is told in one more
+VALUES_OF_A_MESSAGE = 1000  # that are not plainly good; what is beyond is told in one letter
 ARRIVALS = 100_000
 Message = Telemetry | LooseTelemetry
 
@@ -36,6 +37,7 @@ class BatchBuilder:
         self._retention_days = retention_days
         self._boots = boots
         self._ledger = ledger
+        self._names = Names()
         self._last_arrival: dict[str, int] = {}
 
     def build(self, deliveries: Sequence[Delivery], now_ms: float, batch: Batch | None = None) -> Batch:
@@ -52,12 +54,12 @@ class BatchBuilder:
         for delivery in deliveries:
             try:
                 message = decode_one(delivery.payload)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNREADABLE:
                 self._several(batch, delivery, window)
                 continue
             ts = message.ts
             if ts is None or not low <= ts <= high:
-                self._all(batch, delivery, [message], window)
+                self._all(batch, delivery, [message], window, Refusals())
                 continue
             number, dropped = message.seq, message.dropped
             if number is not None and dropped is None and follows(delivery, message.boot, number, ts):
@@ -82,9 +84,9 @@ class BatchBuilder:
                 else:
                     odd[key] = value
             if odd is not None:
-                refused: list[tuple[str | None, Refused]] = []
-                rows += _odd_rows(delivery, micros, odd, declared, texts, refused)
-                _bury(batch, delivery, refused)
+                refusals = Refusals()
+                rows += self._odd_rows(delivery, micros, odd, refusals)
+                batch.letters += refusals.letters(delivery)
             (batch.doubtful if delivery.maybe_repeated else batch.fresh).add(rows, delivery)
         self._ledger.seal(batch.arrivals)
         return batch
@@ -95,50 +97,77 @@ class BatchBuilder:
 
     def _several(self, batch: Batch, delivery: Delivery, window: Window) -> None:
         """A list, MessagePack, or a message in which something is wrong."""
-        messages: Sequence[Message | Refused]
+        messages: Sequence[Message]
+        refusals = Refusals()
         try:
             messages = decode_many(delivery.payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             try:
-                messages = decode_loosely(delivery.payload)
+                messages = decode_loosely(delivery.payload, refusals)
             except Refused as refused:
-                _bury(batch, delivery, [(None, refused)])
+                refusals.add(None, refused)
+                batch.letters += refusals.letters(delivery)
                 return
-        self._all(batch, delivery, messages, window)
+        self._all(batch, delivery, messages, window, refusals)
 
-    def _all(self, batch: Batch, delivery: Delivery, messages: Sequence[Message | Refused], window: Window) -> None:
-        refused: list[tuple[str | None, Refused]] = []
-        times = [self._time_of(batch, delivery, message, refused) for message in messages]
+    def _all(self, batch: Batch, delivery: Delivery, messages: Sequence[Message], window: Window, refusals: Refusals) -> None:
+        times = [self._time_of(batch, delivery, message, refusals) for message in messages]
         if self._strange(batch, delivery, messages):
             return
         if None in times:
             batch.deferred.append(delivery)
             return
-        declared = self._declared.get(delivery.device.device_type, self._nothing)
-        texts = metadata_of(delivery.device.kind)
         rows: list[Row] = []
         for message, ts in zip(messages, times, strict=True):
-            if isinstance(message, Refused) or ts is None:
+            if ts is None or self._repeated(delivery, message, _own(message, ts, window)) or math.isnan(ts):
                 continue
-            if self._repeated(delivery, message, _own(message, ts, window)) or math.isnan(ts):
+            if refusals.enough:
+                refusals.leave(1)
                 continue
             try:
                 window.check(ts)
             except Refused as error:
-                refused.append((None, error))
+                refusals.add(None, error)
                 continue
             micros = round(ts * 1000)
             batch.days.add(micros // DAY_US)
-            rows += _odd_rows(delivery, micros, message.values, declared, texts, refused)
-        _bury(batch, delivery, refused)
+            rows += self._odd_rows(delivery, micros, message.values, refusals)
+        batch.letters += refusals.letters(delivery)
         (batch.doubtful if delivery.maybe_repeated else batch.fresh).add(rows, delivery)
 
-    def _strange(self, batch: Batch, delivery: Delivery, messages: Sequence[Message | Refused]) -> bool:
+    def _odd_rows(self, delivery: Delivery, micros: int, values: Mapping[str, Any], refusals: Refusals) -> list[Row]:
+        """Rows of values that are not plainly good: marked, or refused one by one."""
+        device, names = delivery.device, self._names
+        declared, texts = self._declared.get(device.device_type, self._nothing), metadata_of(device.kind)
+        moment = moment_of(micros)
+        rows: list[Row] = []
+        seen = min(len(values), VALUES_OF_A_MESSAGE)
+        refusals.crowded += len(values) - seen
+        for position, (key, value) in enumerate(islice(values.items(), seen)):
+            if refusals.enough:
+                refusals.leave(seen - position)
+                break
+            undeclared = key not in declared.bounds
+            if undeclared and not names.admits(device.id, key):
+                refusals.crowded += 1
+                continue
+            try:
+                check_name(key)
+                checked = number(value)
+            except Refused as error:
+                refusals.add(key[:100], error)
+                continue
+            if undeclared:
+                names.learn(device.id, key)
+            rows.append((device.id, moment, key, checked, quality(key, checked, declared, texts)))
+        return rows
+
+    def _strange(self, batch: Batch, delivery: Delivery, messages: Sequence[Message]) -> bool:
         """Whether a run of these numbers must be looked up: then the delivery waits for it."""
         strange = {
             run_of(delivery, message.boot): delivery.device
             for message in messages
-            if not isinstance(message, Refused) and _numbered(message) and self._ledger.find(delivery, message.boot) is None
+            if _numbered(message) and self._ledger.find(delivery, message.boot) is None
         }
         if strange:
             batch.strange |= strange
@@ -157,19 +186,15 @@ class BatchBuilder:
             self._ledger.declare(known, *lost)
         return False
 
-    def _time_of(
-        self, batch: Batch, delivery: Delivery, message: Message | Refused, refused: list[tuple[str | None, Refused]]
-    ) -> float | None:
+    def _time_of(self, batch: Batch, delivery: Delivery, message: Message, refusals: Refusals) -> float | None:
         """Ms since the Unix epoch; None while the boot is not known, NaN when the message is refused."""
         try:
-            if isinstance(message, Refused):
-                raise message
             if message.ts is not None:
                 return _finite(message.ts)
             if message.boot is not None and message.up is not None:
                 return self._by_boot(batch, delivery, message.boot, message.up)
         except Refused as error:
-            refused.append((None, error))
+            refusals.add(None, error)
             return math.nan
         return self._arrival(delivery)
 
@@ -209,34 +234,3 @@ def _finite(ts: float) -> float:
     if not math.isfinite(ts):
         raise Refused("clock", f"ts is {ts}")
     return ts
-
-
-def _odd_rows(
-    delivery: Delivery,
-    micros: int,
-    values: Mapping[str, Any],
-    declared: Declared,
-    texts: Metadata,
-    refused: list[tuple[str | None, Refused]],
-) -> list[Row]:
-    """Rows of values that are not plainly good: marked, or refused one by one."""
-    moment = moment_of(micros)
-    rows: list[Row] = []
-    for key, value in values.items():
-        try:
-            check_name(key)
-            checked = number(value)
-        except Refused as error:
-            refused.append((key[:100], error))
-            continue
-        rows.append((delivery.device.id, moment, key, checked, quality(key, checked, declared, texts)))
-    return rows
-
-
-def _bury(batch: Batch, delivery: Delivery, refused: Sequence[tuple[str | None, Refused]]) -> None:
-    # One message may hold thousands of bad values, and each letter keeps the payload.
-    for measurement, error in refused[:LETTERS_OF_A_MESSAGE]:
-        batch.letters.append(letter(delivery, measurement, error.category, error.reason))
-    more = len(refused) - LETTERS_OF_A_MESSAGE
-    if more > 0:
-        batch.letters.append(letter(delivery, None, refused[-1][1].category, f"{more} more values or messages of it are refused"))

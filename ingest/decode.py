@@ -9,7 +9,11 @@ from typing import Any
 
 import msgspec
 
+from ingest.refusals import Refusals
 from iotsphere.errors import Refused
+
+# What the strict decoders raise: a value is wrong, a text is no UTF-8, or it is nested deeper than Python's stack.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Telemetry(msgspec.Struct, gc=False):
@@ -44,7 +48,7 @@ def decode_many(payload: bytes) -> list[Telemetry]:
     """Decode a list of objects in JSON, or one or several in MessagePack.
 
     Raises:
-        msgspec.DecodeError, UnicodeDecodeError: at least one value is wrong, or it is something else.
+        UNREADABLE: at least one value is wrong, or it is something else.
     """
     if not is_packed(payload):
         return _decode_many(payload)
@@ -57,14 +61,24 @@ def is_packed(payload: bytes) -> bool:
     return payload[:1] >= b"\x80"
 
 
-def decode_loosely(payload: bytes) -> list[LooseTelemetry | Refused]:
-    """Decode whatever has the right outline; an object that has not becomes its refusal.
+def decode_loosely(payload: bytes, refusals: Refusals) -> list[LooseTelemetry]:
+    """Decode whatever has the right outline; an object that has not is refused by itself.
 
     Raises:
         Refused: category ``validation``: neither JSON nor MessagePack.
     """
     found = parse(payload)
-    return [_outline(item) for item in (found if isinstance(found, list) else [found])]
+    items = found if isinstance(found, list) else [found]
+    messages: list[LooseTelemetry] = []
+    for position, item in enumerate(items):
+        if refusals.enough:
+            refusals.leave(len(items) - position)
+            break
+        try:
+            messages.append(_outline(item))
+        except Refused as error:
+            refusals.add(None, error)
+    return messages
 
 
 def parse(payload: bytes) -> Any:
@@ -75,12 +89,12 @@ def parse(payload: bytes) -> Any:
     """
     try:
         return msgspec.msgpack.decode(payload) if is_packed(payload) else json.loads(payload)
-    except (ValueError, RecursionError) as error:  # DecodeError and UnicodeDecodeError are ValueErrors
+    except (ValueError, TypeError, RecursionError) as error:  # DecodeError and UnicodeDecodeError are ValueErrors
         raise Refused("validation", f"neither JSON nor MessagePack: {error}") from error
 
 
-def _outline(item: Any) -> LooseTelemetry | Refused:
+def _outline(item: Any) -> LooseTelemetry:
     try:
         return msgspec.convert(item, LooseTelemetry)
-    except msgspec.ValidationError as error:
-        return Refused("validation", f'not {{"ts": ms, "values": {{…}}}}: {error}')
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise Refused("validation", f'not {{"ts": ms, "values": {{…}}}}: {error}') from error

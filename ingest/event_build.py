@@ -29,7 +29,7 @@ def build(delivery: Delivery, window: Window) -> EventRow | StatusRow | DeadLett
 def _event(delivery: Delivery, window: Window) -> EventRow:
     try:
         event = msgspec.convert(parse(delivery.payload), DeviceEvent)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError) as error:
         raise Refused("validation", f'not {{"ts": ms, "name": …, "severity": …, "data": {{…}}}}: {error}') from error
     if not 0 < len(event.name) <= LONGEST_NAME or not event.name.isprintable():
         raise Refused("validation", f"name must be 1 to {LONGEST_NAME} printable characters")
@@ -43,7 +43,7 @@ def _event(delivery: Delivery, window: Window) -> EventRow:
 def _json(event: DeviceEvent) -> str | None:
     try:
         return None if event.data is None else json.dumps(event.data, allow_nan=False, ensure_ascii=False)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise Refused("validation", f"data holds what JSON does not: {error}") from error
 
 

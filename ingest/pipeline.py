@@ -9,7 +9,7 @@ import asyncpg
 
 from ingest import boots_table, sequences_table
 from ingest.announce import Announcer
-from ingest.batch import Batch
+from ingest.batch import Batch, letter
 from ingest.boots import BootOffsets
 from ingest.build import BatchBuilder
 from ingest.disk_guard import DiskGuard
@@ -141,6 +141,10 @@ class TelemetryPipeline:
             self._metrics.buried(outcome.letters)
             self.buried(len(outcome.letters))
         return outcome
+
+    async def bury(self, delivery: Delivery, reason: str) -> None:
+        """Keep a message that nothing can be made of in the dead letters; returns when it is committed."""
+        await self._commit(Batch(letters=[letter(delivery, None, "store", reason)]))
 
     def buried(self, letters: int) -> None:
         """So many dead letters were added, here or by somebody else: they are trimmed in time."""

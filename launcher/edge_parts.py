@@ -105,6 +105,7 @@ class Parts:
                 Lane.COMMAND: self.delivery.commit,
             },
             self.guard.ready,
+            self.telemetry.bury,
         )
 
     def _broker(self, options: EdgeOptions) -> None:

@@ -13,19 +13,25 @@ from iotsphere.registry import DeviceRecord
 from shadow.announcer import ShadowAnnouncer
 
 Commit = Callable[[Sequence[Delivery]], Awaitable[None]]
+GiveUp = Callable[[Delivery, str], Awaitable[None]]
 
 
 class Lanes:
     """Implements broker.api.Ingest: each lane has its own pipeline."""
 
-    def __init__(self, pipelines: Mapping[Lane, Commit], room: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, pipelines: Mapping[Lane, Commit], room: Callable[[], Awaitable[None]], give_up: GiveUp) -> None:
         self._pipelines = pipelines
         self._room = room
+        self._give_up = give_up
 
     async def commit(self, lane: Lane, batch: Sequence[Delivery]) -> None:
         """Hand the batch to the lane's pipeline, once there is room on the disk."""
         await self._room()
         await self._pipelines[lane](batch)
+
+    async def give_up(self, lane: Lane, delivery: Delivery, error: Exception) -> None:
+        """Into the dead letters, whatever lane it came in."""
+        await self._give_up(delivery, f"it cannot be processed: {type(error).__name__}: {error}"[:300])
 
 
 class Fanout:

@@ -10,6 +10,8 @@ from broker.api import Delivery, Ingest, Lane
 
 log = structlog.get_logger()
 
+RETRIES = (0.2, 1.0)  # seconds to wait after each failed commit before its messages are tried by halves
+
 
 class AckOwner(Protocol):
     """The connection that waits for its acknowledgements."""
@@ -66,6 +68,7 @@ class LaneQueue:
         self._busy = 0
         self._tasks: list[asyncio.Task[None]] = []
         self.batches = 0
+        self.given_up = 0
         self.messages = 0
 
     def start(self) -> None:
@@ -120,15 +123,42 @@ class LaneQueue:
             self._arrived.clear()
         return groups
 
-    async def _commit(self, groups: list[AckGroup]) -> None:
-        deliveries = [delivery for group in groups for delivery in group.deliveries]
-        while True:
+    async def _store(self, deliveries: list[Delivery]) -> None:
+        """A defect of ours, or a message that meets one, must neither acknowledge what is not committed nor stop the lane."""
+        for pause in RETRIES:
             try:
                 await self._ingest.commit(self.lane, deliveries)
-                break
-            except Exception:  # a defect of ours must neither acknowledge what is not committed nor stop the lane
+                return
+            except Exception:
                 log.exception("commit failed, will be tried again", lane=self.lane.value, messages=len(deliveries))
+                await asyncio.sleep(pause)
+        await self._isolate(deliveries)
+
+    async def _isolate(self, deliveries: list[Delivery]) -> None:
+        """Halve until the message that makes commit() raise is alone, and give it up."""
+        try:
+            await self._ingest.commit(self.lane, deliveries)
+        except Exception as error:
+            if len(deliveries) == 1:
+                await self._give_up(deliveries[0], error)
+                return
+            middle = len(deliveries) // 2
+            await self._isolate(deliveries[:middle])
+            await self._isolate(deliveries[middle:])
+
+    async def _give_up(self, delivery: Delivery, error: Exception) -> None:
+        while True:
+            try:
+                await self._ingest.give_up(self.lane, delivery, error)
+                self.given_up += 1
+                return
+            except Exception:  # not recorded, so not acknowledged
+                log.exception("a message could not be given up", lane=self.lane.value, topic=delivery.topic)
                 await asyncio.sleep(1)
+
+    async def _commit(self, groups: list[AckGroup]) -> None:
+        deliveries = [delivery for group in groups for delivery in group.deliveries]
+        await self._store(deliveries)
         self.batches += 1
         self.messages += len(deliveries)
         # One write for each connection: with single messages a write costs as much as all the rest of a message.

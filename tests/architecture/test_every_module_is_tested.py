@@ -22,7 +22,6 @@ TESTED_OTHERWISE: dict[str, str] = {
     "ingest/telemetry_reads.py": "integration/ingest/test_history.py and test_latest.py, through the readers above it",
     "ingest/telemetry_table.py": "integration/ingest/test_store.py, through the store above it",
     "iotsphere/infra/logging.py": "a library is set up, nothing is decided",
-    "ingest/folding.py": "integration/ingest/test_sequences.py folds through the pipeline",
     "launcher/cli*.py": "commands: run as such in e2e/test_up.py",
     "launcher/restore.py": "e2e/test_up.py makes a new installation of a backup",
     "launcher/certificate_table.py": "through the commands that use it, in e2e and integration/launcher",

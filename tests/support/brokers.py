@@ -43,16 +43,25 @@ class Counter:
         return self._last
 
 
+POISON = b"poison"  # whatever it is tried with, commit() raises
+
+
 class RecordingIngest:
     """Commits at once, or when the gate of the lane is opened."""
 
     def __init__(self) -> None:
         self.committed: list[Delivery] = []
+        self.given_up: list[tuple[Lane, Delivery, str]] = []
         self.gates: dict[Lane, asyncio.Event] = defaultdict(_open_gate)
 
     async def commit(self, lane: Lane, batch: Sequence[Delivery]) -> None:
         await self.gates[lane].wait()
+        if any(delivery.payload == POISON for delivery in batch):
+            raise ValueError("poison")
         self.committed += batch
+
+    async def give_up(self, lane: Lane, delivery: Delivery, error: Exception) -> None:
+        self.given_up.append((lane, delivery, str(error)))
 
 
 def _open_gate() -> asyncio.Event:

@@ -19,7 +19,8 @@ MERGE_PATCH = "application/merge-patch+json"
 IfMatch = Annotated[
     str | None, HeaderParameter(name="If-Match", required=False, description='the version meant, as the ETag gave it: "7"')
 ]
-PATCH_PROBLEMS = problems(403, 404, 409, 415, 422, _412="desired was written since the version of If-Match; what the device reports meanwhile does no harm")
+STALE = "desired was written since the version of If-Match; what the device reports meanwhile does no harm"
+PATCH_PROBLEMS = problems(403, 404, 409, 415, 422, _412=STALE)
 
 
 @get("/devices/{device:str}/shadow", responses=problems(404), summary="Get a device's shadow")

@@ -12,7 +12,7 @@ from broker.embedded.codec import encode_publish
 from broker.embedded.limits import Limits
 from iotsphere import topics
 from iotsphere.errors import StoreUnavailable
-from tests.support.brokers import running_broker, until
+from tests.support.brokers import POISON, running_broker, until
 from tests.support.mqtt_raw import RawClient, connect, packet, subscribe
 from tests.support.pki import Pki
 
@@ -355,3 +355,18 @@ async def test_without_a_session_number_the_client_is_told_to_come_again(pki: Pk
 class _NoNumbers:
     def next(self) -> int:
         raise StoreUnavailable("no session numbers are left")
+
+
+async def test_a_message_that_nothing_can_be_made_of_harms_no_other_and_is_given_up(pki: Pki) -> None:
+    async with running_broker(pki) as it:
+        it.device("d")
+        client = await RawClient.session(it.port, pki.client("d"), "d")
+        payloads = [b"1", b"2", POISON, b"4", b"5", POISON, b"7"]
+        for number, payload in enumerate(payloads, 1):
+            client.publish(topics.telemetry("d"), payload, number)
+        assert [(await client.packet())[3] for _ in payloads] == [1, 2, 3, 4, 5, 6, 7]
+        assert [delivery.payload for delivery in it.ingest.committed] == [b"1", b"2", b"4", b"5", b"7"]
+        assert [(lane, delivery.payload, error) for lane, delivery, error in it.ingest.given_up] == [
+            (Lane.TELEMETRY, POISON, "poison")
+        ] * 2
+        await client.close()

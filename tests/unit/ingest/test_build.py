@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from ingest.batch import DAY_US, Batch, Row, unix_us
 from ingest.boots import BootOffsets
-from ingest.build import LETTERS_OF_A_MESSAGE, BatchBuilder
+from ingest.build import BatchBuilder
 from ingest.ledger import Ledger
+from ingest.names import NAMES
+from ingest.refusals import LETTERS_OF_A_MESSAGE
 from iotsphere.registry import DeviceRecord
 from tests.support.devices import TYPES, delivery, thermometer
 
@@ -125,6 +127,28 @@ def test_a_message_full_of_bad_values_leaves_a_bounded_number_of_letters() -> No
     batch = build({"ts": NOW, "values": {f"v{n}": "text" for n in range(1000)}})
     assert len(batch.letters) == LETTERS_OF_A_MESSAGE + 1
     assert "980 more" in batch.letters[-1].reason
+
+
+@pytest.mark.parametrize("payload", [b'{"a":' * 1500, b'{"values":{"a":' * 1500, b"\x81\xa1a" * 40_000, b"[" * 100_000])
+def test_a_message_nested_without_end_becomes_a_letter_and_its_neighbours_rows(payload: bytes) -> None:
+    good = {"ts": NOW, "values": {"temperature": 1}}
+    batch = build(good, payload, good)
+    assert len(batch.fresh.rows) == 2
+    assert [(letter.category, letter.payload[:3]) for letter in batch.letters] == [("validation", payload[:3])]
+
+
+def test_a_device_uses_so_many_undeclared_names_and_no_more() -> None:
+    builder = BatchBuilder(TYPES, 30, BootOffsets(), Ledger())
+    for start in (0, 200, 400):
+        payload = {"ts": NOW + start, "values": {"temperature": 1} | {f"m{start + n}": n for n in range(200)}}
+        batch = builder.build([delivery(payload, received_at=NOW)], NOW)
+        assert values(batch)["temperature"] == (1, None)
+    names = {row[2] for row in batch.fresh.rows}
+    assert names == {"temperature"}
+    assert batch.letters[0].reason == "too many measurement names: 200 values are not stored"
+    again = builder.build([delivery({"ts": NOW + 1, "values": {"m0": 1}}, received_at=NOW)], NOW)
+    assert values(again) == {"m0": (1, UNDECLARED)}
+    assert NAMES == 256
 
 
 def test_messagepack_with_what_json_has_not() -> None:

@@ -46,14 +46,21 @@ async def test_each_lane_has_its_pipeline() -> None:
 
         return commit
 
+    given_up: list[str] = []
+
+    async def give_up(delivery: Delivery, reason: str) -> None:
+        given_up.append(reason)
+
     room = asyncio.Event()
-    lanes = Lanes({lane: pipeline(lane) for lane in Lane}, room.wait)  # type: ignore[arg-type]
+    lanes = Lanes({lane: pipeline(lane) for lane in Lane}, room.wait, give_up)  # type: ignore[arg-type]
     waiting = [asyncio.create_task(lanes.commit(lane, [])) for lane in Lane]
     await asyncio.sleep(0)
     assert committed == []  # no lane takes anything while the disk is nearly full
     room.set()
     await asyncio.gather(*waiting)
     assert committed == [(lane, []) for lane in Lane]
+    await lanes.give_up(Lane.SHADOW, None, ValueError("no sense"))  # type: ignore[arg-type]
+    assert given_up == ["it cannot be processed: ValueError: no sense"]
 
 
 def test_the_broker_s_word_reaches_whom_it_concerns() -> None:
