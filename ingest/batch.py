@@ -156,6 +156,9 @@ class Batch:
 
     def halves(self) -> tuple["Batch", "Batch"]:
         """Two batches, each with about half of everything; the letters go first, rows without them."""
+        if self.letters and not self.fresh and not self.doubtful:
+            middle = (len(self.letters) + 1) // 2
+            return Batch(letters=self.letters[:middle]), Batch(letters=self.letters[middle:])
         if self.letters:
             return Batch(letters=self.letters), Batch(self.fresh, self.doubtful, days=self.days, arrivals=self.arrivals)
         if not self.fresh or not self.doubtful:

@@ -1,11 +1,11 @@
 """How long to wait before a program that ended is started again."""
 
 FIRST_S, LONGEST_S = 0.2, 15.0
-STEADY_S = 60.0
+STEADY_S = 10.0
 
 
 class Backoff:
-    """Doubles the wait with each early end; a program that ran for a minute begins anew."""
+    """Doubles the wait with each early end; a program that ran for STEADY_S seconds begins anew."""
 
     def __init__(self) -> None:
         self._next = FIRST_S

@@ -51,3 +51,10 @@ def test_halving_ends_with_single_items_and_loses_none() -> None:
             assert all(half.size() for half in halves)
             todo += halves
     assert (len(single), sum(len(p.fresh) for p in single), sum(len(p.doubtful) for p in single)) == (9, 6, 2)
+
+
+def test_letters_alone_are_halved_until_each_is_alone() -> None:
+    letters = [letter(delivery(b"x"), None, "store", str(number)) for number in range(3)]
+    first, second = Batch(letters=letters).halves()
+    assert [found.reason for found in first.letters] == ["0", "1"]
+    assert [found.reason for found in second.letters] == ["2"]
