@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
     Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 
+FORGET = """
+delete from ops.events where ctid = any(array(
+    select ctid from ops.events where received_at < now() - make_interval(days => $1) limit $2))
+"""
 _ADD = """
 insert into ops.events (device_id, timestamp, name, severity, data)
 select * from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::jsonb[])

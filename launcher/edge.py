@@ -87,7 +87,7 @@ async def _start(parts: Parts, options: EdgeOptions, stack: AsyncExitStack) -> N
     stack.push_async_callback(parts.presence.stop)
     await parts.telemetry.start()
     stack.push_async_callback(parts.telemetry.stop)
-    for part in (parts.cache, parts.announcer, parts.shadow, parts.delivery, parts.wakes):
+    for part in (parts.cache, parts.announcer, parts.shadow, parts.delivery, parts.wakes, parts.housekeeping):
         part.start()
         stack.push_async_callback(part.stop)
     await parts.signals.start()

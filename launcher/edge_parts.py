@@ -18,14 +18,17 @@ from broker.presence import PresenceWriter
 from broker.refusals import RefusalWriter
 from broker.registry_cache import RegistryCache
 from broker.subscriptions import KeptSubscriptions
+from commands import command_table
 from commands.delivery import CommandDelivery
 from commands.metrics import CommandMetrics
+from ingest import event_table
 from ingest.disk_guard import DiskGuard
 from ingest.events import EventPipeline
 from ingest.latest import LatestStore
 from ingest.metrics import IngestMetrics
 from ingest.pipeline import TelemetryPipeline
 from iotsphere.devices import device_types
+from iotsphere.infra.housekeeping import Housekeeping
 from iotsphere.infra.postgres import AWAY, Pool, make_pool
 from iotsphere.infra.tls import server_context
 from iotsphere.infra.valkey_bus import ValkeyBus
@@ -33,6 +36,7 @@ from iotsphere.infra.valkey_signals import ValkeySignals
 from iotsphere.signals import EDGE_REGISTRY, EDGE_WAKE
 from launcher.edge_options import EdgeOptions
 from launcher.edge_wiring import Fanout, Lanes, Wakes
+from shadow import shadow_table
 from shadow.announcer import ShadowAnnouncer
 from shadow.cache import ShadowCache, connect
 from shadow.lane import ShadowLane
@@ -96,6 +100,9 @@ class Parts:
         self.wakes = Wakes(self.broker, self.registry, self.delivery, self.announcer)
         self.signals.on(EDGE_WAKE, self.wakes.on_wake)
         self.signals.on(EDGE_REGISTRY, self.wakes.on_registry)
+        self.housekeeping = Housekeeping(
+            self.pools.writers, (event_table.FORGET, shadow_table.FORGET_REVISIONS, command_table.FORGET)
+        )
         self.listener = Fanout(self.presence, self.refusals, self.delivery, self.announcer)
         self.lanes = Lanes(
             {

@@ -18,6 +18,10 @@ from shadow.documents
 """
 _LOAD = f"{_SELECT} join unnest($1::text[], $2::text[]) as k (device_id, name) using (device_id, name)"
 _OF_DEVICES = f"{_SELECT} where device_id = any($1::text[])"
+FORGET_REVISIONS = """
+delete from shadow.revisions where ctid = any(array(
+    select ctid from shadow.revisions where at < now() - make_interval(days => $1) limit $2))
+"""
 _NAMED_OF = """
 select device_id, count(*) from shadow.documents where device_id = any($1::text[]) and name <> '' group by device_id
 """

@@ -1,0 +1,48 @@
+"""What has been kept long enough goes; what is open, or younger, stays."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from commands import command_table
+from ingest import event_table
+from iotsphere.infra.housekeeping import KEPT_DAYS, Housekeeping
+from iotsphere.infra.postgres import Pool, make_pool
+from shadow import shadow_table
+from tests.support.deliveries import add_devices
+
+pytestmark = pytest.mark.integration
+
+OLD, YOUNG = f"now() - interval '{KEPT_DAYS + 1} days'", "now()"
+
+
+@pytest.fixture
+async def pool(migrated_dsn: str) -> AsyncIterator[Pool]:
+    made = await make_pool(migrated_dsn, name="test")
+    await add_devices(made, "d")
+    yield made
+    await made.close()
+
+
+async def test_old_events_revisions_and_final_commands_go_in_small_steps(pool: Pool) -> None:
+    for age, word in ((OLD, "old"), (YOUNG, "young")):
+        for number in range(5):
+            await pool.execute(
+                f"insert into ops.events (device_id, timestamp, name, severity, received_at)"
+                f" values ('d', {age} - interval '{number} s', '{word}', 'info', {age})"
+            )
+        await pool.execute(
+            f"insert into shadow.revisions (device_id, name, version, at, actor, update)"
+            f" values ('d', '', {1 if word == 'old' else 2}, {age}, 'a', '{{}}')"
+        )
+        for status in ("succeeded", "queued"):
+            await pool.execute(
+                f"insert into ops.commands (id, device_id, organization_id, name, status, actor, expires_at, changed_at)"
+                f" values ('{word}-{status}', 'd', 'default', 'n', '{status}', 'a', now(), {age})"
+            )
+    statements = (event_table.FORGET, shadow_table.FORGET_REVISIONS, command_table.FORGET)
+    assert await Housekeeping(pool, statements).turn(at_once=2) == 5 + 1 + 1
+    assert await pool.fetchval("select array_agg(distinct name) from ops.events") == ["young"]
+    assert await pool.fetchval("select array_agg(version) from shadow.revisions") == [2]
+    left = await pool.fetchval("select array_agg(id order by id) from ops.commands")
+    assert left == ["old-queued", "young-queued", "young-succeeded"]
