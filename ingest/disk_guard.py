@@ -16,6 +16,7 @@ from ingest.metrics import IngestMetrics
 log = structlog.get_logger()
 
 PAUSE_SHARE, RESUME_SHARE = 0.05, 0.06  # of the disk, free
+PAUSE_BYTES, RESUME_BYTES = 128 << 20, 160 << 20  # and never less: what is under way when intake pauses needs room, too
 LOOK_SECONDS = 5.0
 SAMPLE_SECONDS = 600.0
 SHORTEST_SPAN = 1800.0  # growth seen for less says nothing
@@ -51,8 +52,7 @@ class DiskWatch:
         """Take in one look; ``now`` in seconds."""
         self.usage = usage
         self._now = now
-        share = usage.free / usage.total if usage.total else 1.0
-        self.paused = share < (RESUME_SHARE if self.paused else PAUSE_SHARE)
+        self.paused = usage.free < (_floor(usage, RESUME_SHARE, RESUME_BYTES) if self.paused else self._pause_below())
         if not self._samples or now - self._samples[-1][0] >= SAMPLE_SECONDS:
             self._samples.append((now, usage.used))
 
@@ -64,8 +64,16 @@ class DiskWatch:
         span, grown = self._now - since, self.usage.used - used
         if span < SHORTEST_SPAN or grown <= 0:
             return None
-        room = self.usage.free - PAUSE_SHARE * self.usage.total
+        room = self.usage.free - self._pause_below()
         return min(max(0.0, room / grown * span / 86_400), FARTHEST_DAYS)
+
+    def _pause_below(self) -> float:
+        return _floor(self.usage, PAUSE_SHARE, PAUSE_BYTES)
+
+
+def _floor(usage: Usage, share: float, least: int) -> float:
+    """Bytes that must be free. A file system that tells no size (some network disks) is not watched."""
+    return max(share * usage.total, least) if usage.total else 0.0
 
 
 class DiskGuard:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 
+KEPT = 10_000  # events of a device
 FORGET = """
 delete from ops.events where ctid = any(array(
     select ctid from ops.events where received_at < now() - make_interval(days => $1) limit $2))
@@ -24,6 +25,12 @@ on conflict do nothing
 _SET_STATUS = """
 insert into ops.device_status (device_id, text, at) select * from unnest($1::text[], $2::text[], $3::timestamptz[])
 on conflict (device_id) do update set text = excluded.text, at = excluded.at where device_status.at <= excluded.at
+"""
+_TRIM = """
+delete from ops.events e using unnest($1::text[]) d (device_id) cross join lateral (
+    select timestamp, name from ops.events where device_id = d.device_id order by timestamp desc, name desc offset $2 limit 1
+) newest_to_go
+where e.device_id = d.device_id and (e.timestamp, e.name) <= (newest_to_go.timestamp, newest_to_go.name)
 """
 
 
@@ -52,6 +59,12 @@ async def add(connection: "Connection", rows: Sequence[EventRow]) -> None:
     if rows:
         columns = zip(*((row.device, row.timestamp, row.name, row.severity, row.data) for row in rows), strict=True)
         await connection.execute(_ADD, *map(list, columns))
+
+
+async def trim(connection: "Connection", devices: Sequence[str]) -> None:
+    """Keep the newest KEPT events of each of these devices."""
+    if devices:
+        await connection.execute(_TRIM, devices, KEPT)
 
 
 async def set_status(connection: "Connection", rows: Sequence[StatusRow]) -> None:

@@ -20,6 +20,8 @@ from iotsphere.infra.postgres import AWAY, Patience
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
 
+TRIM_EVERY = 1000  # events of a device: so many more than event_table.KEPT may be there
+
 Built = EventRow | StatusRow | DeadLetter
 
 
@@ -54,6 +56,7 @@ class EventPipeline:
         self._buried = buried
         self._clock = clock
         self._patience = Patience("events")
+        self._untrimmed: dict[str, int] = {}  # bounded by the number of devices
 
     async def commit(self, deliveries: Sequence[Delivery]) -> None:
         """Returns when every event is committed or in the dead letters. Waits out an absent PostgreSQL."""
@@ -89,7 +92,9 @@ class EventPipeline:
     async def _write(self, built: Sequence[Built]) -> None:
         # Letters last: rows that are written again are ignored, letters would be there twice.
         async with self._pool.acquire() as connection, connection.transaction():
-            await event_table.add(connection, [row for row in built if isinstance(row, EventRow)])
+            events = [row for row in built if isinstance(row, EventRow)]
+            await event_table.add(connection, events)
+            await event_table.trim(connection, self._due(events))
             await event_table.set_status(connection, [row for row in built if isinstance(row, StatusRow)])
         letters = [row for row in built if isinstance(row, DeadLetter)]
         if letters:
@@ -98,3 +103,14 @@ class EventPipeline:
             self._metrics.buried(letters)
             if self._buried is not None:
                 self._buried(len(letters))
+
+    def _due(self, events: Sequence[EventRow]) -> list[str]:
+        """Whose events are to be counted now: those not seen since the start, and those that have sent TRIM_EVERY more."""
+        due = set()
+        for event in events:
+            count = self._untrimmed.get(event.device, TRIM_EVERY) + 1
+            if count > TRIM_EVERY:
+                due.add(event.device)
+                count = 1
+            self._untrimmed[event.device] = count
+        return sorted(due)

@@ -2,7 +2,7 @@
 
 import sys
 from array import array
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -13,13 +13,16 @@ from ingest import telemetry_reads
 from ingest.batch import POSTGRES_EPOCH_US
 from ingest.latest import LatestStore
 from ingest.latest_value import LatestValue
-from ingest.thin import Column, aligned, thin
+from ingest.thin import Column, aligned, points_within, thin
 from iotsphere.infra.postgres import unavailable_as_ours
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
 
 __all__ = ["History", "LatestValue", "Series"]
+
+MEASUREMENTS = 100  # of a history of all
+CELLS = 2_000_000  # of an answer: a hundred columns that share no moment would be ten thousand times their readings
 
 _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -56,12 +59,19 @@ class History:
         return await self._latest.latest_many(devices)
 
     async def history(
-        self, device: str, start: datetime, end: datetime, measurements: Sequence[str] | None, max_points: int
+        self,
+        device: str,
+        start: datetime,
+        end: datetime,
+        measurements: Sequence[str] | None,
+        max_points: int,
+        *,
+        first: Sequence[str] = (),
     ) -> Series:
-        """Readings in [start, end); None means all measurements.
+        """Readings in [start, end); None means all measurements, at most MEASUREMENTS: those of ``first``, then by the alphabet.
 
-        A measurement with more than ``max_points`` readings is thinned to its lowest and highest in equal stretches of time.
-        Nothing is invented: a gap stays a gap.
+        A measurement with more than ``max_points`` readings is thinned to its lowest and highest in equal stretches of time,
+        and all of them further when the answer would have more than CELLS cells. Nothing is invented: a gap stays a gap.
 
         Raises:
             StoreUnavailable: PostgreSQL is away.
@@ -70,12 +80,17 @@ class History:
         counts: dict[str, int] = {}
         low, high = _micros(start), _micros(end)
         async for page in self._pages(device, low, high, measurements):
+            if measurements is None:
+                keep = _chosen(page.keys() | columns.keys(), first)
+                columns, page = ({name: c for name, c in found.items() if name in keep} for found in (columns, page))
             for name, column in page.items():
                 counts[name] = counts.get(name, 0) + len(column.moments)
                 joined = columns[name].followed_by(column) if name in columns else column
                 columns[name] = thin(joined, low, high, max_points)
-        moments, values = aligned(columns)
-        return Series([(m + POSTGRES_EPOCH_US) / 1000 for m in moments], values, any(n > max_points for n in counts.values()))
+        most = points_within(columns, CELLS)
+        moments, values = aligned({name: thin(column, low, high, most) for name, column in columns.items()})
+        downsampled = any(counts[name] > min(max_points, most) for name in columns)
+        return Series([(m + POSTGRES_EPOCH_US) / 1000 for m in moments], values, downsampled)
 
     async def _pages(
         self, device: str, after: int, end: int, measurements: Sequence[str] | None
@@ -101,6 +116,14 @@ class History:
         """
         async with unavailable_as_ours():
             return await telemetry_reads.average(self._pool, devices, measurement, start, end)
+
+
+def _chosen(names: Set[str], first: Sequence[str]) -> Set[str]:
+    """The names that a history of all has. What one page leaves out no later page brings back."""
+    if len(names) <= MEASUREMENTS:
+        return names
+    rank = {name: position for position, name in enumerate(first)}
+    return set(sorted(names, key=lambda name: (rank.get(name, len(rank)), name))[:MEASUREMENTS])
 
 
 def _micros(moment: datetime) -> int:

@@ -16,12 +16,19 @@ from ingest.latest_value import LatestValue, read
 
 GENERATION = "latest:generation"
 COMPLETE = "$"
+FIELDS = 512  # of a hash; policy when full: another measurement is left out until the hash is gone
 
-_SCRIPT = """
+_SCRIPT = f"""
 if ARGV[2] == 'put' and redis.call('HGET', KEYS[1], '$') ~= ARGV[1] then return 0 end
 for i = 3, #ARGV, 2 do
   local old = redis.call('HGET', KEYS[1], ARGV[i])
-  if not old or tonumber(string.match(old, '^%d+')) < tonumber(string.match(ARGV[i + 1], '^%d+')) then
+  local wanted
+  if old then
+    wanted = tonumber(string.match(old, '^%d+')) < tonumber(string.match(ARGV[i + 1], '^%d+'))
+  else
+    wanted = redis.call('HLEN', KEYS[1]) < {FIELDS}
+  end
+  if wanted then
     redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
   end
 end

@@ -50,6 +50,14 @@ def _stretches(moments: "array[int]", start: int, end: int, count: int) -> Itera
         low = high
 
 
+def points_within(columns: Mapping[str, Column], cells: int) -> int:
+    """Readings a column may have so that all of them, aligned, have at most so many cells, whatever moments they share."""
+    moments = set[int]().union(*(column.moments for column in columns.values()))
+    if len(moments) * len(columns) <= cells:
+        return len(moments)
+    return max(2, cells // len(columns) ** 2)
+
+
 def aligned(columns: Mapping[str, Column]) -> tuple[list[int], dict[str, list[float | None]]]:
     """One list of all moments, and each column along it with None where it has no reading."""
     if len(columns) == 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
-from ingest import dead_letters_table
+from ingest import dead_letters_table, event_table, events
 from ingest.dead_letters_table import list_letters
 from ingest.disk_guard import DiskGuard, Usage
 from ingest.events import EventPipeline
@@ -77,7 +77,7 @@ async def test_the_newest_status_of_a_device_counts(pool: "Pool") -> None:
 
 async def test_events_wait_while_the_disk_is_full(pool: "Pool", tmp_path: Path) -> None:
     free = 4
-    guard = DiskGuard(tmp_path, usage=lambda _: Usage(100, 100 - free, free))
+    guard = DiskGuard(tmp_path, usage=lambda _: Usage(100 << 30, (100 - free) << 30, free << 30))
     await guard.look()
     waiting = asyncio.create_task(EventPipeline(pool, pool, retention_days=30, guard=guard).commit([event({"name": "door"})]))
     await asyncio.sleep(0.1)
@@ -98,3 +98,26 @@ async def test_dead_letters_are_bounded(pool: "Pool", monkeypatch: pytest.Monkey
     assert [letter.payload for letter in kept] == [b"bad %d" % n for n in range(18, 9, -1)]
     assert [letter.payload for letter in await list_letters(pool, "t-1", 2)] == [b"bad 18", b"bad 17"]
     assert await list_letters(pool, "t-2", 2) == []
+
+
+async def test_the_events_of_a_device_are_bounded_and_those_of_others_stay(pool: "Pool", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_table, "KEPT", 20)
+    monkeypatch.setattr(events, "TRIM_EVERY", 5)
+    ts = now_ms()
+
+    def sent(first: int, count: int, device: str = "t-1") -> list[Delivery]:
+        numbers = range(first, first + count)
+        return [event({"ts": ts - 1000 + n, "name": f"e{n}"}, device=thermometer(device)) for n in numbers]
+
+    async def kept(device: str) -> int:
+        return int(await pool.fetchval("select count(*) from ops.events where device_id = $1", device))
+
+    pipeline = EventPipeline(pool, pool, retention_days=30)
+    await pipeline.commit(sent(0, 15, "t-2"))
+    for first in range(0, 60, 4):
+        await pipeline.commit(sent(first, 4))
+        assert await kept("t-1") <= 20 + 5 + 4
+    assert await kept("t-2") == 15
+    await EventPipeline(pool, pool, retention_days=30).commit(sent(60, 1))  # a start counts anew
+    names = await pool.fetchval("select array_agg(name order by timestamp) from ops.events where device_id = 't-1'")
+    assert names == [f"e{n}" for n in range(41, 61)]

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 import redis.asyncio
 
-from ingest.history import History
+from ingest.history import MEASUREMENTS, History
 from ingest.latest import LatestStore
 from ingest.partitions import Partitions
 from iotsphere.errors import StoreUnavailable
@@ -100,6 +100,36 @@ async def test_pages_lose_and_repeat_nothing(pool: "Pool", start: datetime) -> N
     for size in (2, 3, 7, 100):
         assert await history(pool, size).history("d-3", start, hour, None, 10_000) == expected
     assert await history(pool, 2880).history("d-3", start, start + timedelta(days=1), None, 10_000) == whole
+
+
+@pytest.mark.parametrize("size", [400_000, 333])
+async def test_a_history_of_all_has_a_bounded_number_of_measurements(pool: "Pool", start: datetime, size: int) -> None:
+    await pool.execute(
+        "insert into telemetry.telemetry select 'd-9', $1::timestamptz + make_interval(secs => n / 250), "
+        "'m' || to_char(n % 250, 'fm000'), n, null from generate_series(0, 999) n",
+        start,
+    )
+    end = start + timedelta(minutes=1)
+    found = await history(pool, size).history("d-9", start, end, None, 100, first=["m249", "m200", "none"])
+    assert set(found.values) == {"m249", "m200"} | {f"m{n:03}" for n in range(MEASUREMENTS - 2)}
+    assert list(found.values["m249"]) == [249, 499, 749, 999]
+    assert found.downsampled is False
+    chosen = await history(pool, size).history("d-9", start, end, [f"m{n:03}" for n in range(100, 230)], 100)
+    assert len(chosen.values) == 130, "whoever names them gets them"
+
+
+async def test_a_history_of_all_has_a_bounded_number_of_cells(
+    pool: "Pool", start: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pool.execute(
+        "insert into telemetry.telemetry select 'd-9', $1::timestamptz + make_interval(secs => n), 'm' || n % 50, n, null "
+        "from generate_series(0, 4999) n",
+        start,
+    )
+    monkeypatch.setattr("ingest.history.CELLS", 50_000)
+    found = await history(pool).history("d-9", start, start + timedelta(hours=2), None, 1000)
+    assert 10_000 < sum(map(len, found.values.values())) <= 50_000
+    assert found.downsampled is True
 
 
 async def test_averages_over_devices(pool: "Pool", start: datetime) -> None:

@@ -8,6 +8,7 @@ import redis
 import redis.asyncio
 
 from ingest.latest import LatestStore
+from ingest.latest_keys import FIELDS, LatestKeys
 from ingest.latest_value import LatestValue
 from tests.support import servers
 from tests.support.brokers import until
@@ -138,3 +139,15 @@ async def test_a_reader_without_any_writer_asks_postgresql(migrated_dsn: str, va
         client = redis.asyncio.Redis.from_url("redis://127.0.0.1:1/0")
         assert await LatestStore(client, it.pool).latest_many(["t-1"]) == {"t-1": {"temperature": LatestValue(5.0, ts)}}
         await client.aclose()
+
+
+async def test_a_hash_of_latest_values_is_bounded(valkey_url: str) -> None:
+    client = redis.asyncio.Redis.from_url(valkey_url)
+    keys = LatestKeys(client)
+    await keys.fill("g", {"t-1": {f"m{n}": f"{n} 1.0 - -" for n in range(FIELDS)}})
+    assert await keys.put("g", {"t-1": {"temperature": "5 2.0 - -", "m0": "7 3.0 - -"}}) == []
+    _, [found], _ = await keys.read(["t-1"])
+    assert len(found) == FIELDS
+    assert found["m0"] == LatestValue(3.0, 0.007), "what is in it goes on being written"
+    assert "temperature" not in found
+    await client.aclose()

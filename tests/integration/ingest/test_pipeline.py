@@ -7,6 +7,7 @@ import pytest
 
 from ingest.disk_guard import DiskGuard, Usage
 from ingest.partitions import name_of
+from iotsphere.delivery import Delivery
 from iotsphere.events import MessageRefused, TelemetryEnvelope
 from tests.support.brokers import until
 from tests.support.devices import delivery, thermometer
@@ -53,6 +54,13 @@ async def test_bad_values_and_messages_are_in_the_dead_letters_and_the_rest_in_t
             ("temperature", "validation"),
         }
         assert len(await it.letters()) == 3
+
+
+async def test_a_message_that_is_given_up_is_kept_whole_in_the_dead_letters(migrated_dsn: str, valkey_url: str) -> None:
+    async with running_ingest(migrated_dsn, valkey_url) as it:
+        await it.pipeline.bury(delivery(b"x" * 10_000), "no sense in it")
+        letter = await it.pool.fetchrow("select category, reason, length(payload) from telemetry.dead_letters")
+        assert tuple(letter or ()) == ("store", "no sense in it", 10_000)
 
 
 async def test_repeated_readings_are_stored_once(migrated_dsn: str, valkey_url: str) -> None:
@@ -148,6 +156,24 @@ async def test_a_boot_keeps_its_offset_so_that_a_resend_meets_the_same_key(migra
         assert await it.letters() == []
 
 
+async def test_the_boots_of_a_device_are_bounded(migrated_dsn: str, valkey_url: str) -> None:
+    now = now_ms()
+
+    def boot(name: str, device: str = "t-1") -> Delivery:
+        message = {"boot": name, "up": 1000, "values": {"temperature": 1}}
+        return delivery(message, received_at=now, device=thermometer(device))
+
+    async with running_ingest(migrated_dsn, valkey_url) as it:
+        await it.pipeline.commit([boot("b", "t-2")])
+        for part in range(3):
+            await it.pipeline.commit([boot(f"b{part}-{n}") for n in range(60)])
+        kept = await it.pool.fetch(
+            "select device_id, left(boot, 2) as part, count(*) from telemetry.boots group by 1, 2 order by 2"
+        )
+        assert [tuple(row) for row in kept] == [("t-2", "b", 1), ("t-1", "b1", 40), ("t-1", "b2", 60)]
+        assert await it.letters() == []
+
+
 async def test_announcements_follow_the_commit(migrated_dsn: str, valkey_url: str) -> None:
     async with running_ingest(migrated_dsn, valkey_url) as it:
         ts = now_ms()
@@ -184,7 +210,7 @@ async def test_under_load_only_the_newest_are_announced(migrated_dsn: str, valke
 
 async def test_commits_wait_while_the_disk_is_full(migrated_dsn: str, valkey_url: str, tmp_path: Path) -> None:
     free = 4
-    guard = DiskGuard(tmp_path, usage=lambda _: Usage(100, 100 - free, free))
+    guard = DiskGuard(tmp_path, usage=lambda _: Usage(100 << 30, (100 - free) << 30, free << 30))
     await guard.look()
     async with running_ingest(migrated_dsn, valkey_url, guard=guard) as it:
         waiting = asyncio.create_task(it.pipeline.commit([delivery({"ts": now_ms(), "values": {"temperature": 1}})]))

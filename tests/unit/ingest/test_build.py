@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -11,12 +12,14 @@ from hypothesis import strategies as st
 
 from ingest.batch import DAY_US, Batch, Row, unix_us
 from ingest.boots import BootOffsets
-from ingest.build import BatchBuilder
+from ingest.build import VALUES_OF_A_MESSAGE, BatchBuilder
 from ingest.ledger import Ledger
 from ingest.names import NAMES
 from ingest.refusals import LETTERS_OF_A_MESSAGE
+from ingest.validate import number
+from iotsphere.devices._spec import Measurement
 from iotsphere.registry import DeviceRecord
-from tests.support.devices import TYPES, delivery, thermometer
+from tests.support.devices import THERMOMETER, TYPES, delivery, thermometer
 
 NOW = 1_764_000_000_000
 UNDECLARED = '{"quality": "undeclared"}'
@@ -127,6 +130,30 @@ def test_a_message_full_of_bad_values_leaves_a_bounded_number_of_letters() -> No
     batch = build({"ts": NOW, "values": {f"v{n}": "text" for n in range(1000)}})
     assert len(batch.letters) == LETTERS_OF_A_MESSAGE + 1
     assert "980 more" in batch.letters[-1].reason
+
+
+def test_after_so_many_refusals_the_rest_of_a_message_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = []
+    monkeypatch.setattr("ingest.build.number", lambda value: looked_at.append(value) or number(value))
+    batch = build({"ts": NOW, "values": {f"v{n}": "text" for n in range(900)}})
+    assert len(looked_at) == LETTERS_OF_A_MESSAGE
+    assert f"{900 - LETTERS_OF_A_MESSAGE} more" in batch.letters[-1].reason
+
+
+@pytest.mark.parametrize("item", [b"7", b'{"ts":5,"values":{}}', b'{"ts":5,"values":{"a":""}}'])
+def test_a_list_of_bad_messages_leaves_as_many_letters(item: bytes) -> None:
+    batch = build(b"[" + b",".join([item] * 5000) + b"]")
+    assert len(batch.letters) == LETTERS_OF_A_MESSAGE + 1
+    assert f"{5000 - LETTERS_OF_A_MESSAGE} more" in batch.letters[-1].reason
+
+
+def test_of_a_message_so_many_values_are_looked_at_and_no_more() -> None:
+    wide = replace(THERMOMETER, measurements=tuple(Measurement(f"m{n}", "M", high=0) for n in range(VALUES_OF_A_MESSAGE + 200)))
+    builder = BatchBuilder({wide.key: wide}, 30, BootOffsets(), Ledger())
+    payload = {"ts": NOW, "values": {measurement.key: 1 for measurement in wide.measurements}}
+    batch = builder.build([delivery(payload, received_at=NOW)], NOW)
+    assert len(batch.fresh) == VALUES_OF_A_MESSAGE
+    assert [letter.reason for letter in batch.letters] == ["too many measurement names: 200 values are not stored"]
 
 
 @pytest.mark.parametrize("payload", [b'{"a":' * 1500, b'{"values":{"a":' * 1500, b"\x81\xa1a" * 40_000, b"[" * 100_000])

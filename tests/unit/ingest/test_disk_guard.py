@@ -7,7 +7,7 @@ import pytest
 
 from ingest.disk_guard import DiskGuard, DiskWatch, Usage
 
-GIB = 1 << 30
+GIB, MIB = 1 << 30, 1 << 20
 
 
 def usage(free_percent: float, total: int = 100 * GIB) -> Usage:
@@ -22,6 +22,28 @@ def test_intake_pauses_under_five_percent_and_resumes_at_six() -> None:
         watch.observe(0, usage(free))
         seen.append(watch.paused)
     assert seen == [False, False, False, True, True, True, False, False, True]
+
+
+def test_on_a_small_disk_a_fixed_room_is_left() -> None:
+    watch = DiskWatch()
+    seen = []
+    for free in (200, 128, 127, 159, 160, 130):
+        watch.observe(0, Usage(GIB, GIB - free * MIB, free * MIB))
+        seen.append(watch.paused)
+    assert seen == [False, False, True, True, False, False]
+
+
+def test_days_left_on_a_small_disk_end_at_that_room() -> None:
+    watch = DiskWatch()
+    for now, free in ((0, 238), (86_400, 228)):
+        watch.observe(now, Usage(GIB, GIB - free * MIB, free * MIB))
+    assert watch.days_left() == pytest.approx(10)
+
+
+def test_a_file_system_that_tells_no_size_is_never_full() -> None:
+    watch = DiskWatch()
+    watch.observe(0, Usage(0, 0, 0))
+    assert not watch.paused
 
 
 @pytest.mark.parametrize(

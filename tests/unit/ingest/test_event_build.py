@@ -54,6 +54,19 @@ def test_bad_events(payload: Any, category: str) -> None:
     assert found.category == category
 
 
+def test_an_event_nested_to_any_depth_is_stored_or_refused() -> None:
+    ends: dict[str, list[type]] = {"json": [], "packed": []}
+    for depth in [*range(800, 1010), 20_000]:
+        text = b'{"name": "a", "data": ' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
+        packed = b"\x82\xa4name\xa1a\xa4data" + b"\x81\xa1a" * depth + b"\x01"
+        for how, payload in (("json", text), ("packed", packed)):
+            ends[how].append(type(event(payload)))
+    for found in ends.values():
+        assert set(found) == {EventRow, DeadLetter}
+        assert found[-1] is DeadLetter
+    assert isinstance(event(b'{"a":' * 1500), DeadLetter)
+
+
 def test_a_status_is_text() -> None:
     row = build(delivery(b" running \n", kind=Kind.STATUS, received_at=NOW), WINDOW)
     assert isinstance(row, StatusRow)

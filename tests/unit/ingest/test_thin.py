@@ -5,7 +5,7 @@ from array import array
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.thin import Column, aligned, thin
+from ingest.thin import Column, aligned, points_within, thin
 
 
 def column(points: dict[int, float]) -> Column:
@@ -58,3 +58,16 @@ def test_columns_share_one_line_of_time() -> None:
     assert values == {"a": [1.0, None, 3.0], "b": [None, 2.0, 4.0]}
     assert aligned({}) == ([], {})
     assert aligned({"a": column({5: 1.0})}) == ([5], {"a": [1.0]})
+
+
+def test_columns_of_the_same_moments_fit_as_they_are() -> None:
+    same = {str(n): column(dict.fromkeys(range(100), 1.0)) for n in range(10)}
+    assert points_within(same, 1000) >= 100
+    assert points_within({}, 1000) == 0
+
+
+def test_columns_that_share_no_moment_are_thinned_until_their_table_fits() -> None:
+    apart = {str(n): column({m: m % 7.0 for m in range(n, 10_000, 10)}) for n in range(10)}
+    most = points_within(apart, 20_000)
+    moments, values = aligned({name: thin(found, 0, 10_000, most) for name, found in apart.items()})
+    assert 10_000 < len(moments) * len(values) <= 20_000
