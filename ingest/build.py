@@ -121,9 +121,6 @@ class BatchBuilder:
         for message, ts in zip(messages, times, strict=True):
             if ts is None or self._repeated(delivery, message, _own(message, ts, window)) or math.isnan(ts):
                 continue
-            if refusals.enough:
-                refusals.leave(1)
-                continue
             try:
                 window.check(ts)
             except Refused as error:
@@ -143,10 +140,7 @@ class BatchBuilder:
         rows: list[Row] = []
         seen = min(len(values), VALUES_OF_A_MESSAGE)
         refusals.crowded += len(values) - seen
-        for position, (key, value) in enumerate(islice(values.items(), seen)):
-            if refusals.enough:
-                refusals.leave(seen - position)
-                break
+        for key, value in islice(values.items(), seen):
             undeclared = key not in declared.bounds
             if undeclared and not names.admits(device.id, key):
                 refusals.crowded += 1

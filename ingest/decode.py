@@ -70,10 +70,7 @@ def decode_loosely(payload: bytes, refusals: Refusals) -> list[LooseTelemetry]:
     found = parse(payload)
     items = found if isinstance(found, list) else [found]
     messages: list[LooseTelemetry] = []
-    for position, item in enumerate(items):
-        if refusals.enough:
-            refusals.leave(len(items) - position)
-            break
+    for item in items:
         try:
             messages.append(_outline(item))
         except Refused as error:

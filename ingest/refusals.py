@@ -10,7 +10,7 @@ LETTERS_OF_A_MESSAGE = 20  # a message may hold thousands of bad values, and eac
 
 
 class Refusals:
-    """The first ones become a letter each; what comes after them is not looked at any more, only counted in one letter.
+    """The first ones become a letter each, all others one together: what is good among them is stored all the same.
 
     Attributes:
         crowded: values whose names, or which themselves, are too many: one letter for all.
@@ -26,29 +26,18 @@ class Refusals:
     def __len__(self) -> int:
         return len(self._told) + self._left + self.crowded
 
-    @property
-    def enough(self) -> bool:
-        """Whether to stop looking."""
-        return len(self._told) >= LETTERS_OF_A_MESSAGE
-
     def add(self, measurement: str | None, error: Refused) -> None:
         """One value is refused, or (None) a whole message."""
-        if self.enough:
+        if len(self._told) >= LETTERS_OF_A_MESSAGE:
             self._left += 1
         else:
             self._told.append((measurement, error))
-
-    def leave(self, count: int) -> None:
-        """So many values or messages were not looked at."""
-        self._left += count
 
     def letters(self, delivery: Delivery) -> Iterator[DeadLetter]:
         """The dead letters of the delivery."""
         for measurement, error in self._told:
             yield letter(delivery, measurement, error.category, error.reason)
         if self._left:
-            yield letter(
-                delivery, None, self._told[-1][1].category, f"{self._left} more values or messages of it are refused unseen"
-            )
+            yield letter(delivery, None, self._told[-1][1].category, f"{self._left} more values or messages of it are refused")
         if self.crowded:
             yield letter(delivery, None, "validation", f"too many measurement names: {self.crowded} values are not stored")

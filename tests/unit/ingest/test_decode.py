@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from ingest.decode import LooseTelemetry, decode_loosely, decode_many, decode_one
-from ingest.refusals import Refusals
+from ingest.refusals import LETTERS_OF_A_MESSAGE, Refusals
 from iotsphere.errors import Refused
 from tests.support.devices import delivery
 
@@ -58,3 +58,10 @@ def test_what_is_no_json_is_refused_whole(payload: bytes) -> None:
     with pytest.raises(Refused) as caught:
         decode_loosely(payload, Refusals())
     assert caught.value.category == "validation"
+
+
+def test_what_is_good_in_a_list_of_nonsense_is_found() -> None:
+    refusals = Refusals()
+    items = [b"7"] * (LETTERS_OF_A_MESSAGE + 5) + [b'{"values": {}}'] * 3
+    assert len(decode_loosely(b"[" + b",".join(items) + b"]", refusals)) == 3
+    assert len(refusals) == LETTERS_OF_A_MESSAGE + 5

@@ -11,20 +11,17 @@ def test_each_of_a_few_has_its_letter() -> None:
     refusals.add(None, Refused("clock", "too old"))
     told = [(letter.measurement, letter.category, letter.reason) for letter in refusals.letters(delivery(b"x"))]
     assert told == [("a", "validation", "no number"), (None, "clock", "too old")]
-    assert not refusals.enough
     assert list(Refusals().letters(delivery(b"x"))) == []
 
 
 def test_what_comes_after_the_first_ones_is_counted_in_one_letter() -> None:
     refusals = Refusals()
     for n in range(LETTERS_OF_A_MESSAGE + 2):
-        assert refusals.enough is (n >= LETTERS_OF_A_MESSAGE)
         refusals.add(f"m{n}", Refused("validation", "no number"))
-    refusals.leave(5)
     *told, rest = refusals.letters(delivery(b"x"))
     assert [letter.measurement for letter in told] == [f"m{n}" for n in range(LETTERS_OF_A_MESSAGE)]
-    assert (rest.measurement, rest.reason) == (None, "7 more values or messages of it are refused unseen")
-    assert len(refusals) == LETTERS_OF_A_MESSAGE + 7
+    assert (rest.measurement, rest.reason) == (None, "2 more values or messages of it are refused")
+    assert len(refusals) == LETTERS_OF_A_MESSAGE + 2
 
 
 def test_values_that_are_too_many_have_one_letter() -> None:
