@@ -17,7 +17,6 @@ TESTED_OTHERWISE: dict[str, str] = {
     "device_sdk/base.py": "both clients in integration/device_sdk/test_clients.py stand on it",
     "device_sdk/link.py": "both clients in integration/device_sdk/test_clients.py stand on it",
     "ingest/boots_table.py": "integration/ingest/test_pipeline.py sends from devices without a clock",
-    "ingest/latest_keys.py": "integration/ingest/test_latest.py, through the store above it",
     "ingest/retention.py": "what it calls daily is in integration/ingest/test_partitions.py",
     "ingest/telemetry_reads.py": "integration/ingest/test_history.py and test_latest.py, through the readers above it",
     "ingest/telemetry_table.py": "integration/ingest/test_store.py, through the store above it",
