@@ -25,6 +25,7 @@ from cloud_api.domain.commands.service import Commands
 from cloud_api.domain.device_types.routes import types_router
 from cloud_api.domain.devices.certificates import Certificates
 from cloud_api.domain.devices.connect import Connect
+from cloud_api.domain.devices.events import Events
 from cloud_api.domain.devices.fleet import Fleet
 from cloud_api.domain.devices.gaps import Gaps
 from cloud_api.domain.devices.refusals import Refusals
@@ -48,6 +49,7 @@ from cloud_api.live_directory import Directory
 from cloud_api.metrics import HttpMetrics, LiveMetrics, add_process_metrics
 from cloud_api.outer import Outer, Switch
 from cloud_api.parts import CloudParts
+from cloud_api.query import known_parameters
 from cloud_api.tenancy import Tenancy
 
 __all__ = ["CloudParts", "create_app"]
@@ -68,6 +70,7 @@ class Services:
     certificates: Certificates
     connect: Connect
     refusals: Refusals
+    events: Events
     fleet: Fleet
     gaps: Gaps
     telemetry: Telemetry
@@ -102,6 +105,7 @@ def _services(parts: CloudParts, tokens: Tokens, tenancy: Tenancy, devices: Devi
         devices=devices,
         certificates=Certificates(tenancy, parts.authority, connect, parts.signals),
         connect=connect,
+        events=Events(tenancy),
         refusals=Refusals(tenancy, devices, parts.telemetry_pool),
         fleet=Fleet(tenancy, devices, parts.history, gaps, live.feed, parts.clock),
         gaps=gaps,
@@ -122,6 +126,7 @@ def _litestar(services: Services, tokens: Tokens, live: Live) -> Litestar:
             system_router, *(collection_router(declared) for declared in services.parts.types.values()),
         ],
         security=[{"bearer": []}],
+        guards=[known_parameters],
     )  # fmt: skip
     return Litestar(
         route_handlers=[api, root_router],

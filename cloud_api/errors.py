@@ -1,5 +1,6 @@
 """Every error as application/problem+json (RFC 9457), with the field that is wrong."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -13,6 +14,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from cloud_api.reasons import told
 from iotsphere.errors import (
     CallerError,
     Conflict,
@@ -76,6 +78,8 @@ def on_caller_error(_: Request[Any, Any, Any], error: CallerError) -> Response[A
         return problem(status, str(error), errors=[FieldProblem(error.field, error.reason)])
     if status == 401:
         return problem(status, str(error), headers={"WWW-Authenticate": "Bearer"})
+    if isinstance(error, TooManyRequests) and error.retry_after_s is not None:
+        return problem(status, str(error), headers={"Retry-After": str(max(1, math.ceil(error.retry_after_s)))})
     return problem(status, str(error) or HTTPStatus(status).phrase)
 
 
@@ -101,7 +105,7 @@ def _field_problem(error: Mapping[str, Any]) -> FieldProblem:
         return FieldProblem(".".join([*within, named[1]]), "is missing")
     if named := _UNKNOWN.search(message):
         return FieldProblem(".".join([*within, named[1]]), "is no field of this request")
-    return FieldProblem(".".join(within) or "body", message)
+    return FieldProblem(".".join(within) or "body", told(message))
 
 
 def on_unstorable(_: Request[Any, Any, Any], error: asyncpg.DataError) -> Response[Any]:

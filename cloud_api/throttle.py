@@ -1,5 +1,6 @@
 """A bounded count of recent failures by key: too many, and the key has to wait."""
 
+import math
 from collections import OrderedDict, deque
 from collections.abc import Callable
 
@@ -24,8 +25,8 @@ class FailureThrottle:
         TooManyRequests: the key has to wait.
         """
         recent = self._failures.get(key)
-        if recent is not None and len(recent) >= self._limit and recent[0] > self._clock() - self._window_s:
-            raise TooManyRequests("too many failed attempts; wait a few minutes")
+        if recent is not None and len(recent) >= self._limit and (wait := recent[0] + self._window_s - self._clock()) > 0:
+            raise TooManyRequests(f"too many failed attempts; try again in {in_words(wait)}", wait)
 
     def attempt(self, key: str) -> None:
         """Count an attempt.
@@ -47,3 +48,9 @@ class FailureThrottle:
     def forget(self, key: str) -> None:
         """Forget the key's failures."""
         self._failures.pop(key, None)
+
+
+def in_words(seconds: float) -> str:
+    """A wait, rounded up: 45 seconds, 5 minutes."""
+    count, unit = (math.ceil(seconds), "second") if seconds <= 60 else (math.ceil(seconds / 60), "minute")
+    return f"{count} {unit}{'s' if count != 1 else ''}"

@@ -70,25 +70,25 @@ class History:
     ) -> Series:
         """Readings in [start, end); None means all measurements, at most MEASUREMENTS: those of ``first``, then by the alphabet.
 
-        A measurement with more than ``max_points`` readings is thinned to its lowest and highest in equal stretches of time,
-        and all of them further when the answer would have more than CELLS cells. Nothing is invented: a gap stays a gap.
+        A measurement with more than ``max_points`` readings is thinned to its lowest and highest in equal stretches of the time
+        that it spans, and all of them further when the answer would have more than CELLS cells. Nothing is invented: a gap stays
+        a gap.
 
         Raises:
             StoreUnavailable: PostgreSQL is away.
         """
         columns: dict[str, Column] = {}
         counts: dict[str, int] = {}
-        low, high = _micros(start), _micros(end)
-        async for page in self._pages(device, low, high, measurements):
+        async for page in self._pages(device, _micros(start), _micros(end), measurements):
             if measurements is None:
                 keep = _chosen(page.keys() | columns.keys(), first)
                 columns, page = ({name: c for name, c in found.items() if name in keep} for found in (columns, page))
             for name, column in page.items():
                 counts[name] = counts.get(name, 0) + len(column.moments)
                 joined = columns[name].followed_by(column) if name in columns else column
-                columns[name] = thin(joined, low, high, max_points)
+                columns[name] = thin(joined, max_points)
         most = points_within(columns, CELLS)
-        moments, values = aligned({name: thin(column, low, high, most) for name, column in columns.items()})
+        moments, values = aligned({name: thin(column, most) for name, column in columns.items()})
         downsampled = any(counts[name] > min(max_points, most) for name in columns)
         return Series([(m + POSTGRES_EPOCH_US) / 1000 for m in moments], values, downsampled)
 

@@ -23,15 +23,15 @@ class Column:
         return Column(self.moments + other.moments, self.values + other.values)
 
 
-def thin(column: Column, start: int, end: int, max_points: int) -> Column:
-    """At most ``max_points`` readings of [start, end): the lowest and the highest of each of half as many equal stretches.
+def thin(column: Column, max_points: int) -> Column:
+    """At most ``max_points`` readings: the lowest and the highest of each of half as many equal stretches of the time they span.
 
     What was thinned already comes out as it is. An empty stretch stays empty.
     """
     if len(column.moments) <= max_points:
         return column
     kept = array("q"), array("d")
-    for low, high in _stretches(column.moments, start, end, max(1, max_points // 2)):
+    for low, high in _stretches(column.moments, max(1, max_points // 2)):
         stretch = column.values[low:high]
         for position in sorted({low + stretch.index(min(stretch)), low + stretch.index(max(stretch))}):
             kept[0].append(column.moments[position])
@@ -39,8 +39,9 @@ def thin(column: Column, start: int, end: int, max_points: int) -> Column:
     return Column(*kept)
 
 
-def _stretches(moments: "array[int]", start: int, end: int, count: int) -> Iterator[tuple[int, int]]:
+def _stretches(moments: "array[int]", count: int) -> Iterator[tuple[int, int]]:
     """Positions [low, high) of each stretch that is not empty."""
+    start, end = moments[0], moments[-1] + 1
     low = 0
     while low < len(moments):
         number = (moments[low] - start) * count // (end - start)

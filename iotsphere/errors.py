@@ -64,7 +64,15 @@ class Forbidden(CallerError):
 
 
 class TooManyRequests(CallerError):
-    """The caller is over its rate."""
+    """The caller is over its rate.
+
+    Args:
+        retry_after_s: when it is worth trying again, seconds; None when nobody knows.
+    """
+
+    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
 
 
 class DeviceError(IotsphereError):

@@ -9,6 +9,8 @@ from iotsphere.errors import InvalidInput, Refused
 from iotsphere.topics import is_device_id
 
 Kind = Literal["device", "simulated", "service"]
+DEVICE_ID_RULE = "must be 1 to 64 of A-Z a-z 0-9 : . _ -, beginning with a letter or digit, and not ca"
+ORGANIZATION_RULE = "must be lower-case letters, digits and hyphens, at most 63, beginning with a letter or digit"
 _ORGANIZATION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 _URI = re.compile(r"iotsphere://([^/]+)/([^/]+)/([^/]+)\Z")
 
@@ -49,13 +51,11 @@ def identity(organization: str, kind: str, id: str) -> Identity:  # noqa: A002 -
         InvalidInput: one of the three does not fit its grammar.
     """
     if not _ORGANIZATION.match(organization):
-        raise InvalidInput(
-            "organization", "must be lower-case letters, digits and hyphens, at most 63, beginning with a letter or digit"
-        )
+        raise InvalidInput("organization", ORGANIZATION_RULE)
     if kind not in get_args(Kind):
         raise InvalidInput("kind", f"must be one of {', '.join(get_args(Kind))}")
     if not is_device_id(id):
-        raise InvalidInput("id", "must be 1 to 64 of A-Z a-z 0-9 : . _ -, beginning with a letter or digit")
+        raise InvalidInput("id", DEVICE_ID_RULE)
     return Identity(organization, kind, id)  # type: ignore[arg-type]
 
 

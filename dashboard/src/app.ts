@@ -39,7 +39,7 @@ export function measurementsOf(type: DeviceType | undefined, latest: Record<stri
 }
 
 function undeclared(key: string): Measurement {
-  return { key, title: key, unit: "", low: null, high: null, interval_s: DEFAULT_INTERVAL_S, widget: "number", decimals: 2 };
+  return { key, title: key, unit: "", low: null, high: null, interval_s: DEFAULT_INTERVAL_S, widget: "number", decimals: 2, undeclared: true };
 }
 
 /** Three of these (seconds) without any reading, and a device counts as silent; the server reckons the same way. */

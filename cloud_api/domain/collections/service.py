@@ -66,7 +66,7 @@ class Collections:
         """
         found = await self._devices.get(principal, device)
         if found.device_type != declared.key:
-            raise NotFound(f"there is no device {device}")
+            raise NotFound(f"{device} is no {declared.title.lower()}")
         return found
 
 

@@ -9,6 +9,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from cloud_api.auth import Principal, all_organizations, at_least
 from cloud_api.domain.devices.certificates import Certificates
 from cloud_api.domain.devices.connect import Connect
+from cloud_api.domain.devices.events import Events
 from cloud_api.domain.devices.fleet import Fleet
 from cloud_api.domain.devices.gaps import Gaps
 from cloud_api.domain.devices.refusals import Refusals
@@ -17,6 +18,7 @@ from cloud_api.domain.devices.schemas import (
     ConnectInfo,
     Device,
     DevicePage,
+    EventList,
     FleetSummary,
     GapList,
     NewDevice,
@@ -102,7 +104,7 @@ async def enable_device(request: Call, device: FromPath[str], devices: NamedDepe
     summary="Make a key and a certificate",
 )
 async def issue_certificate(request: Call, device: FromPath[str], certificates: NamedDependency[Certificates]) -> Response[bytes]:
-    """A zip with ID.key, ID.crt, ca.crt and README.txt. The key is kept nowhere else."""
+    """A zip with ID.key, ID.crt, ca.crt, ID.json for the SDK, and README.txt. The key is kept nowhere else."""
     archive = await certificates.issue(request.user, device)
     return Response(
         archive, media_type="application/zip", headers={"Content-Disposition": f'attachment; filename="{device}.zip"'}
@@ -135,6 +137,15 @@ async def list_refusals(
 ) -> RefusalList:
     """TLS, client id, ACL, validation, clock: with the reason, newest first."""
     return RefusalList(await refusals.of_device(request.user, device, limit))
+
+
+@get("/devices/{device:str}/events", responses=problems(404, 422), summary="What a device told")
+async def list_events(
+    request: Call, device: FromPath[str], events: NamedDependency[Events], limit: Limit = 100
+) -> Response[EventList]:
+    """Its events, newest first by its own clock."""
+    view = await events.of_device(request.user, device, limit)
+    return marked(view, [view.simulated])
 
 
 @get("/devices/{device:str}/gaps", responses=problems(404, 422), summary="Which readings of a device never came")
@@ -188,6 +199,7 @@ router = Router(
         list_certificates,
         revoke_certificate,
         list_refusals,
+        list_events,
         list_gaps,
         connect_info,
         list_unknown,

@@ -1,11 +1,13 @@
 """Devices on the wire."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-DeviceId = Annotated[str, msgspec.Meta(pattern="^(?!ca$)[A-Za-z0-9][A-Za-z0-9:._-]{0,63}(?!\\n)$")]
+from cloud_api import reasons
+
+DeviceId = Annotated[str, msgspec.Meta(pattern=reasons.DEVICE_ID)]
 
 
 class PresenceView(msgspec.Struct, kw_only=True, frozen=True):
@@ -18,10 +20,23 @@ class PresenceView(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class LatestView(msgspec.Struct, frozen=True):
-    """The newest reading of a measurement; ``ts`` in ms since the Unix epoch."""
+    """The newest reading of a measurement.
+
+    Attributes:
+        ts: ms since the Unix epoch.
+        quality: null for a good one; out_of_range: beyond what its type declares; undeclared: its type does not know it.
+    """
 
     value: float | None
     ts: float
+    quality: str | None
+
+
+class StatusText(msgspec.Struct, frozen=True):
+    """What a device last said about itself, in its own words, and when that arrived."""
+
+    text: str
+    at: datetime
 
 
 class Device(msgspec.Struct, kw_only=True, frozen=True):
@@ -37,6 +52,7 @@ class Device(msgspec.Struct, kw_only=True, frozen=True):
     created_at: datetime
     last_connected: datetime | None
     presence: PresenceView | None
+    status_text: StatusText | None
     last_data_at: float | None
     stale: bool
     latest: dict[str, LatestView]
@@ -93,6 +109,23 @@ class RefusalList(msgspec.Struct, frozen=True):
     """Newest first."""
 
     items: list[RefusalView]
+
+
+class EventView(msgspec.Struct, frozen=True):
+    """Something that a device told; ``data`` is what it added, as it wrote it."""
+
+    timestamp: datetime
+    name: str
+    severity: Literal["info", "warning", "error", "critical"]
+    data: dict[str, Any] | None
+
+
+class EventList(msgspec.Struct, kw_only=True, frozen=True):
+    """Newest first."""
+
+    device: str
+    simulated: bool
+    items: list[EventView]
 
 
 class ConnectInfo(msgspec.Struct, kw_only=True, frozen=True):

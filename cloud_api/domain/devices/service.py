@@ -14,6 +14,7 @@ from cloud_api.domain.devices.schemas import (
     LatestView,
     NewDevice,
     PresenceView,
+    StatusText,
 )
 from cloud_api.domain.devices.table import DeviceRow, Filter, Status
 from cloud_api.domain.organizations import table as organizations
@@ -57,7 +58,12 @@ class Devices:
         return (await self._views([await self.visible(principal, device)]))[0]
 
     async def page(self, principal: Principal, wanted: Filter, after: str, limit: int) -> DevicePage:
-        """One page of devices, without the retired ones."""
+        """One page of devices, without the retired ones.
+
+        Raises:
+            InvalidInput: there is no such type.
+        """
+        known_type(self._types, wanted.device_type, "type")
         async with self._tenancy.transaction(principal.scope) as connection:
             rows = await table.page(connection, wanted, after, limit + 1)
         shown = rows[:limit]
@@ -70,7 +76,8 @@ class Devices:
             InvalidInput: no such type, or no such organization that the user may see.
             Conflict: the id is taken, or was once.
         """
-        declared = self._declared(new.device_type)
+        known_type(self._types, new.device_type, "device_type")
+        declared = self._types[new.device_type]
         organization = new.organization or principal.organization
         async with self._tenancy.transaction(principal.scope) as connection:
             if not await organizations.exists(connection, organization):
@@ -83,11 +90,6 @@ class Devices:
                 raise Conflict(f"the id {new.id} is taken")
             await table.insert_asset(connection, new.id, declared.model, organization)
         return await self.get(principal, new.id)
-
-    def _declared(self, key: str) -> DeviceType:
-        if key not in self._types:
-            raise InvalidInput("device_type", f"no type {key!r}; known: {', '.join(sorted(self._types))}")
-        return self._types[key]
 
     async def retire(self, principal: Principal, device: str) -> None:
         """Take a device out of service for good; its id stays reserved, its data readable.
@@ -154,9 +156,10 @@ class Devices:
             created_at=row.created_at,
             last_connected=row.last_connected,
             presence=presence(row),
+            status_text=status_text(row),
             last_data_at=newest,
             stale=self.is_stale(row.device_type, newest),
-            latest={name: LatestView(v.value, v.ts) for name, v in latest.items()},
+            latest={name: LatestView(v.value, v.ts, v.quality) for name, v in latest.items()},
         )
 
     def is_stale(self, device_type: str, newest_ms: float | None) -> bool:
@@ -164,11 +167,28 @@ class Devices:
         return freshness.is_stale(self._types, device_type, newest_ms, self._clock() * 1000)
 
 
+def known_type(types: Mapping[str, DeviceType], key: str | None, field: str) -> None:
+    """Check a type that a request names; None names none.
+
+    Raises:
+        InvalidInput: there is no such type.
+    """
+    if key is not None and key not in types:
+        raise InvalidInput(field, f"no type {key!r}; known: {', '.join(sorted(types))}")
+
+
 def presence(row: DeviceRow) -> PresenceView | None:
     """The newest session, None for a device that never connected."""
     if row.connected is None or row.since is None or row.reason is None or row.session is None:
         return None
     return PresenceView(connected=row.connected, since=row.since, reason=row.reason, session=row.session)
+
+
+def status_text(row: DeviceRow) -> StatusText | None:
+    """The device's own words, None when it said nothing in its present owner's time."""
+    if row.said is None or row.said_at is None or (row.owned_from is not None and row.said_at < row.owned_from):
+        return None
+    return StatusText(row.said, row.said_at)
 
 
 def found(row: DeviceRow | None, device: str) -> DeviceRow:

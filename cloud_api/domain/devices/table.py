@@ -13,7 +13,7 @@ Status = Literal["registered", "active", "disabled", "retired"]
 
 @dataclass(frozen=True, slots=True)
 class DeviceRow:
-    """A device with its presence; the last four are None for one that never connected."""
+    """A device with its presence, None for one that never connected, and what it said of itself, None if it said nothing."""
 
     id: str
     device_type: str
@@ -28,6 +28,8 @@ class DeviceRow:
     since: datetime | None
     reason: str | None
     session: int | None
+    said: str | None = None
+    said_at: datetime | None = None
 
     @property
     def simulated(self) -> bool:
@@ -61,8 +63,9 @@ _OWNED_FROM = """
 """
 _SELECT = f"""
 select d.id, d.device_type, d.manufacturer, d.organization_id, d.kind, d.status, d.created_at, d.last_connected,
-       {_OWNED_FROM}, p.connected, p.since, p.reason, p.session
+       {_OWNED_FROM}, p.connected, p.since, p.reason, p.session, s.text, s.at
 from registry.devices d left join registry.presence p on p.device_id = d.id
+left join ops.device_status s on s.device_id = d.id
 """  # noqa: S608 - made of constants
 _OWNERSHIPS = f"select d.id, d.kind = 'simulated', {_OWNED_FROM} from registry.devices d"  # noqa: S608 - made of constants
 _FILTER = """

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import msgspec
 
+from cloud_api import reasons
+
 
 class Organization(msgspec.Struct, kw_only=True, frozen=True):
     """A tenant."""
@@ -17,5 +19,5 @@ class Organization(msgspec.Struct, kw_only=True, frozen=True):
 class NewOrganization(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Its id is part of device certificates and never changes."""
 
-    id: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}(?!\\n)$")]
+    id: Annotated[str, msgspec.Meta(pattern=reasons.ORGANIZATION_ID)]
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

@@ -17,9 +17,13 @@ from cloud_api.responses import marked, problems
 Call = Request[Principal, None, Any]
 MERGE_PATCH = "application/merge-patch+json"
 IfMatch = Annotated[
-    str | None, HeaderParameter(name="If-Match", required=False, description='the version meant, as the ETag gave it: "7"')
-]
-STALE = "desired was written since the version of If-Match; what the device reports meanwhile does no harm"
+    str | None,
+    HeaderParameter(name="If-Match", required=False,
+        description='the version that was read, as the ETag gave it: "7"; * for any that exists. It holds while desired has not '
+        "been written since that version, so that what the device reports meanwhile does no harm",
+    ),
+]  # fmt: skip
+STALE = "desired was written since the version of If-Match, or there is no such version yet"
 PATCH_PROBLEMS = problems(403, 404, 409, 415, 422, _412=STALE)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from cloud_api.auth import Principal
 from cloud_api.domain.devices import table
+from cloud_api.domain.devices.service import known_type
 from cloud_api.domain.devices.table import Ownership
 from cloud_api.domain.telemetry.schemas import AverageView, Count
 from cloud_api.domain.telemetry.window import Window, ms
@@ -40,7 +41,12 @@ class Averages:
         self._tenancy, self._history, self._types = tenancy, history, types
 
     async def average(self, principal: Principal, wanted: Wanted, over: Window) -> AverageView:
-        """The mean over the devices that the user sees, retired ones too."""
+        """The mean over the devices that the user sees, retired ones too.
+
+        Raises:
+            InvalidInput: there is no such type.
+        """
+        known_type(self._types, wanted.device_type, "type")
         async with self._tenancy.transaction(principal.scope) as connection:
             owned = await table.ownerships(connection, wanted.device_type, wanted.organization)
         included = [o for o in owned if wanted.include_simulated or not o.simulated]

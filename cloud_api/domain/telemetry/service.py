@@ -9,6 +9,7 @@ from cloud_api.domain.telemetry.schemas import HistoryView, LatestReadings, Newe
 from cloud_api.domain.telemetry.window import Window, ms
 from ingest.history import History, Series
 from iotsphere.devices._spec import DeviceType
+from iotsphere.errors import InvalidInput
 
 
 class Telemetry:
@@ -24,13 +25,28 @@ class Telemetry:
 
         Raises:
             NotFound: there is no such device, or none that the user may see.
+            InvalidInput: a measurement is neither declared nor was it ever heard.
         """
         row = await self._devices.visible(principal, device)
+        await self._check(row, measurements or ())
         clipped = wanted.clipped(row.owned_from)
         series = Series([], {}, downsampled=False)
         if not clipped.empty:
-            series = await self._history.history(device, clipped.start, clipped.end, measurements, max_points)
+            series = await self._history.history(
+                device, clipped.start, clipped.end, measurements, max_points, first=self._declared(row.device_type)
+            )
         return self._view(row, wanted, series)
+
+    async def _check(self, row: DeviceRow, measurements: Sequence[str]) -> None:
+        declared = self._declared(row.device_type)
+        unknown = set(measurements).difference(declared)
+        if unknown and (unknown := unknown.difference((await self._devices.latest([row]))[row.id])):
+            known = f"its type declares {', '.join(declared)}" if declared else "its type declares none"
+            raise InvalidInput("measurements", f"{row.id} has no {', '.join(sorted(unknown))}; {known}")
+
+    def _declared(self, device_type: str) -> list[str]:
+        declared = self._types.get(device_type)
+        return [m.key for m in declared.measurements] if declared else []
 
     def _view(self, row: DeviceRow, wanted: Window, series: Series) -> HistoryView:
         return HistoryView(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from iotsphere.errors import InvalidInput
 
 DEFAULT_LENGTH = timedelta(hours=1)
+SECONDS_BELOW = 100_000_000_000  # as ms in the year 1973, as s in the year 5138
 EPOCH = datetime.fromtimestamp(0, UTC)  # nothing is older; an earlier moment means this one
 
 
@@ -31,7 +32,7 @@ def window(from_: str | None, to: str | None, now: float) -> Window:
     """The window of a query; without ``to`` it ends now, without ``from`` it is an hour long.
 
     Raises:
-        InvalidInput: one of the two is no time, or they are the wrong way round.
+        InvalidInput: one of the two is no time or in seconds, or they are the wrong way round.
     """
     end = _moment("to", to) if to is not None else datetime.fromtimestamp(now, UTC) + timedelta(milliseconds=1)
     start = _moment("from", from_) if from_ is not None else end - DEFAULT_LENGTH
@@ -43,13 +44,19 @@ def window(from_: str | None, to: str | None, now: float) -> Window:
 def _moment(field: str, text: str) -> datetime:
     try:
         if text.removeprefix("-").isdigit():
-            return max(EPOCH, EPOCH + timedelta(milliseconds=int(text)))
+            return _since_epoch(field, int(text))
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             raise InvalidInput(field, "must say its offset from UTC, such as Z or %2B02:00")
         return max(EPOCH, moment.astimezone(UTC))
     except (ValueError, OverflowError) as error:
         raise InvalidInput(field, "must be RFC 3339, such as 2026-01-31T12:00:00Z, or ms since the Unix epoch") from error
+
+
+def _since_epoch(field: str, number: int) -> datetime:
+    if 0 < number < SECONDS_BELOW:
+        raise InvalidInput(field, f"must be in ms since the Unix epoch; {number} looks like seconds: send {number * 1000}")
+    return max(EPOCH, EPOCH + timedelta(milliseconds=number))
 
 
 def ms(moment: datetime) -> int:

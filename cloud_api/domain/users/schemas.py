@@ -5,11 +5,12 @@ from typing import Annotated
 
 import msgspec
 
+from cloud_api import reasons
 from cloud_api.auth import Role
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 NewPassword = Annotated[str, msgspec.Meta(min_length=8, max_length=1024)]
-UserName = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}(?!\\n)$")]
+UserName = Annotated[str, msgspec.Meta(pattern=reasons.USER_NAME)]
 
 
 class LoginRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

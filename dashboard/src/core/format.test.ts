@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { axisTimes, bytes, category, csvCell, guessed, localTime, number, onOff, plain, plural, utc, withUnit, words } from "./format.ts";
+import { axisTimes, bytes, category, csvCell, guessed, localTime, members, number, onOff, plain, plural, utc, withUnit, words } from "./format.ts";
 
 describe("numbers", () => {
   it("have the declared digits; nothing is a dash", () => {
@@ -27,7 +27,12 @@ describe("values", () => {
   it("of unknown meaning are times only when they can be nothing else", () => {
     const noon = new Date(2026, 10, 25, 12, 0, 5).getTime();
     expect(guessed(noon)).toMatch(/12:00:05$/);
-    expect([guessed(1234), guessed(true), guessed(noon + 0.5)]).toEqual(["1,234", "on", plain(noon + 0.5)]);
+    expect([guessed(1234), guessed(true), guessed(noon + 0.5)]).toEqual(["1,234", "yes", plain(noon + 0.5)]);
+  });
+
+  it("that a device added are named, and its truths are answers, not switches", () => {
+    expect(members({ cut_out: true, sensor: false, temperature: 20.5 })).toBe("cut out: yes, sensor: no, temperature: 20.5");
+    expect([members(null), members("x"), members({})]).toEqual(["", "", ""]);
   });
 });
 

@@ -67,10 +67,17 @@ export function localDate(time: string | number | null | undefined): string {
 
 const [FIRST_MOMENT, LAST_MOMENT] = [Date.UTC(2015), Date.UTC(2100)];
 
-/** A value of which nothing is declared: a whole number that can only be a time in ms is shown as one. */
+/** A value of which nothing is declared: a whole number that can only be a time in ms is shown as one, a truth as yes or no. */
 export function guessed(value: unknown): string {
+  if (typeof value === "boolean") return value ? "yes" : "no";
   const moment = typeof value === "number" && Number.isInteger(value) && value > FIRST_MOMENT && value < LAST_MOMENT;
   return moment ? localTime(value) : plain(value);
+}
+
+/** What a device added to an answer or an event, in one line. */
+export function members(value: unknown): string {
+  if (typeof value !== "object" || value === null) return "";
+  return Object.entries(value).map(([key, member]) => `${words(key)}: ${guessed(member)}`).join(", ");
 }
 
 /** For tooltips: the same moment in UTC. */

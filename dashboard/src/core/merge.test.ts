@@ -5,16 +5,16 @@ import { mergeDevice, mergeLatest, mergeSnapshot, Sequences, type LatestByMeasur
 describe("latest values", () => {
   it("come in any order: the newest by event time stays", () => {
     const latest: LatestByMeasurement = {};
-    expect(mergeLatest(latest, "a", 1, 100)).toBe(true);
-    expect(mergeLatest(latest, "a", 2, 50)).toBe(false);
-    expect(mergeLatest(latest, "a", 3, 100)).toBe(true);
+    expect(mergeLatest(latest, "a", { value: 1, ts: 100, quality: "out_of_range" })).toBe(true);
+    expect(mergeLatest(latest, "a", { value: 2, ts: 50 })).toBe(false);
+    expect(mergeLatest(latest, "a", { value: 3, ts: 100 })).toBe(true);
     expect(latest).toEqual({ a: { value: 3, ts: 100 } });
   });
 
   it("survive a snapshot that is older than what came live", () => {
     const latest = { a: { value: 9, ts: 200 } };
-    mergeSnapshot(latest, { a: { value: 1, ts: 100 }, b: { value: 2, ts: 100 } });
-    expect(latest).toEqual({ a: { value: 9, ts: 200 }, b: { value: 2, ts: 100 } });
+    mergeSnapshot(latest, { a: { value: 1, ts: 100 }, b: { value: 2, ts: 100, quality: "undeclared" } });
+    expect(latest).toEqual({ a: { value: 9, ts: 200 }, b: { value: 2, ts: 100, quality: "undeclared" } });
   });
 });
 
@@ -22,7 +22,7 @@ describe("mergeDevice", () => {
   const presence = (connected: boolean, since: string | number): Presence => ({ connected, since, reason: null, session: 1 });
   const device = (more: Partial<Device>): Device => ({
     id: "d", device_type: "t", manufacturer: "", organization: "", kind: "device", simulated: false, status: "active", created_at: "", last_connected: null,
-    presence: null, last_data_at: null, stale: false, latest: {}, ...more,
+    presence: null, status_text: null, last_data_at: null, stale: false, latest: {}, ...more,
   });
 
   it("lets an older answer take nothing back", () => {

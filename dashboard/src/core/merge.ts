@@ -1,24 +1,27 @@
 import type { Device } from "../io/types.ts";
 import { toMs } from "./format.ts";
+import type { Quality } from "./quality.ts";
 
 /** [device, time in ms, measurement, value, simulated] as the live channel sends it. */
 export type Point = [device: string, ts: number, measurement: string, value: number, simulated: boolean];
 export interface Latest {
   value: number;
   ts: number;
+  /** As the server marked it; what comes live is not marked. */
+  quality?: Quality | null;
 }
 export type LatestByMeasurement = Record<string, Latest>;
 
 /** Keep a reading when it is newer than the one we have; a snapshot and live points may then arrive in any order. */
-export function mergeLatest(into: LatestByMeasurement, measurement: string, value: number, ts: number): boolean {
+export function mergeLatest(into: LatestByMeasurement, measurement: string, reading: Latest): boolean {
   const known = into[measurement];
-  if (known && known.ts > ts) return false;
-  into[measurement] = { value, ts };
+  if (known && known.ts > reading.ts) return false;
+  into[measurement] = reading;
   return true;
 }
 
 export function mergeSnapshot(into: LatestByMeasurement, snapshot: LatestByMeasurement): void {
-  for (const [measurement, { value, ts }] of Object.entries(snapshot)) mergeLatest(into, measurement, value, ts);
+  for (const [measurement, reading] of Object.entries(snapshot)) mergeLatest(into, measurement, reading);
 }
 
 /** What is known of a device and an answer about it: the newest of each reading, and of its presence. */

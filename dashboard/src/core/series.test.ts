@@ -28,15 +28,22 @@ describe("align", () => {
 
 describe("maxGap", () => {
   it("is three reporting intervals for raw readings", () => {
-    expect(maxGap([0, 1000, 2000, 60_000], 10)).toBe(30_000);
+    expect(maxGap([0, 1000, 2000, 60_000], 10, false)).toBe(30_000);
+  });
+
+  it("is no longer for a device that is mostly silent: what it did not say is not drawn", () => {
+    const ts = [0, 60_000, 120_000, 180_000];
+    expect(maxGap(ts, 10, false)).toBe(30_000);
+    const [, column] = align([{ ts, values: [1, 2, 3, 4], gapMs: maxGap(ts, 10, false) }]);
+    expect(column).toEqual([1, null, 2, null, 3, null, 4]);
   });
 
   it("grows with the usual distance of thinned-out readings", () => {
-    expect(maxGap([0, 600_000, 1_200_000, 1_800_000], 10)).toBe(1_800_000);
+    expect(maxGap([0, 600_000, 1_200_000, 1_800_000], 10, true)).toBe(1_800_000);
   });
 
   it("knows what to say about nothing", () => {
-    expect(maxGap([], 10)).toBe(30_000);
+    expect([maxGap([], 10, true), maxGap([], 10, false)]).toEqual([30_000, 30_000]);
   });
 });
 

@@ -7,8 +7,9 @@ export interface Plain {
 /** As uPlot reads it: null is a gap, undefined "this series has no point here, draw on". */
 export type Aligned = [number[], ...(number | null | undefined)[][]];
 
-/** Longest distance that is still drawn as a line: three reporting intervals, or three usual distances when points were thinned out. */
-export function maxGap(ts: readonly number[], intervalS: number): number {
+/** Longest distance (ms) that is still drawn as a line: three reporting intervals; of thinned-out points three of their usual distances. */
+export function maxGap(ts: readonly number[], intervalS: number, thinned: boolean): number {
+  if (!thinned) return STALE_INTERVALS * intervalS * 1000;
   const distances = ts.slice(1).map((t, i) => t - ts[i]!);
   distances.sort((a, b) => a - b);
   const usual = distances[distances.length >> 1] ?? 0;

@@ -41,6 +41,7 @@ export class Api {
     listed(await this.get<T.Certificate[] | Items<T.Certificate>>(`/devices/${id(device)}/certificates`));
   revoke = (device: string, serial: string) => this.send<unknown>("POST", `/devices/${id(device)}/certificates/${id(serial)}/revoke`);
   refusals = async (device: string): Promise<T.Refusal[]> => listed(await this.get<Items<T.Refusal>>(`/devices/${id(device)}/refusals?limit=100`));
+  events = async (device: string): Promise<T.DeviceEvent[]> => listed(await this.get<Items<T.DeviceEvent>>(`/devices/${id(device)}/events?limit=50`));
   gaps = async (device: string): Promise<T.Run[]> => listed(await this.get<Items<T.Run>>(`/devices/${id(device)}/gaps`));
   unknownDevices = async (): Promise<T.Refusal[]> => listed(await this.get<T.Refusal[] | Items<T.Refusal>>("/refusals/unknown"));
   shadow = (device: string) => this.get<T.ShadowDocument>(`/devices/${id(device)}/shadow`);

@@ -22,6 +22,8 @@ export interface Measurement {
   interval_s: number;
   widget: "gauge" | "number" | "chart" | "switch" | "level";
   decimals: number;
+  /** The device reports it and its type does not know it. Never said by the server. */
+  undeclared?: true;
 }
 export interface Property {
   key: string;
@@ -69,6 +71,8 @@ export interface Device {
   created_at: string;
   last_connected: string | null;
   presence: Presence | null;
+  /** What it last said about itself, in its own words. */
+  status_text: { text: string; at: string } | null;
   last_data_at: number | null;
   stale: boolean;
   latest: LatestByMeasurement;
@@ -128,6 +132,12 @@ export interface Refusal {
   peer: string | null;
   count: number;
   device: string | null;
+}
+export interface DeviceEvent {
+  timestamp: string;
+  name: string;
+  severity: "info" | "warning" | "error" | "critical";
+  data: Record<string, unknown> | null;
 }
 /** Sequence numbers: each is received, declared lost by the device itself, or missing. */
 export interface Numbers {

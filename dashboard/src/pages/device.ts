@@ -11,6 +11,7 @@ import { confirmed, loaded, mark, panel, reasonText, said, simulatedBadge, time,
 import { valueTile } from "../ui/value.ts";
 import "../ui/certificates.ts";
 import "../ui/commands.ts";
+import "../ui/events.ts";
 import "../ui/gaps.ts";
 import "../ui/history.ts";
 import "../ui/refusals.ts";
@@ -19,6 +20,8 @@ import "../ui/shadow.ts";
 /** Readings kept for the small lines beside the live values: 15 minutes. */
 const RECENT_MS = 15 * 60_000;
 const RECENT_POINTS = 300;
+/** What no live event tells, such as the status text. */
+const LOOK_AGAIN_MS = 15_000;
 
 interface Shown {
   device: Device;
@@ -44,6 +47,7 @@ export class DevicePage extends Part {
       () => (this.begun = ""),
     );
     this.every(1000, () => this.redraw.request());
+    this.every(LOOK_AGAIN_MS, () => void this.shown.load());
   }
 
   /** The same element shows another device when only the address changed. */
@@ -89,7 +93,7 @@ export class DevicePage extends Part {
     const device = this.shown.data?.device;
     for (const [id, ts, measurement, value] of points) {
       if (!device || id !== device.id) continue;
-      mergeLatest(device.latest, measurement, value, ts);
+      mergeLatest(device.latest, measurement, { value, ts });
       device.last_data_at = Math.max(device.last_data_at ?? 0, ts);
       this.ring(measurement).push(ts, value);
     }
@@ -117,6 +121,7 @@ export class DevicePage extends Part {
         <div>
           ${this.values(device, type)}
           <iot-history .deviceId=${device.id} .measurements=${measurementsOf(type, device.latest)} .simulated=${device.simulated}></iot-history>
+          <iot-events class="later" .deviceId=${device.id}></iot-events>
           <iot-gaps class="later" .deviceId=${device.id}></iot-gaps>
           <iot-refusals class="later" .deviceId=${device.id}></iot-refusals>
           <iot-certificates class="later" .deviceId=${device.id}></iot-certificates>
@@ -182,6 +187,7 @@ export class DevicePage extends Part {
           ${device.last_data_at === null ? mark("off", "No data yet") : stale ? mark("warn", "Stale") : mark("ok", "Fresh")}
           <span class="small">stale after ${span(STALE_INTERVALS * interval)} without a reading</span>
         </dd></div>
+        ${device.status_text ? html`<div data-testid="fact-status"><dt>Says</dt><dd>${device.status_text.text}<span class="small">${time(device.status_text.at)}</span></dd></div>` : nothing}
       </dl>
     </section>`;
   }

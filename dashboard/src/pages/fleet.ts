@@ -88,7 +88,7 @@ export class Fleet extends Part {
     for (const [id, ts, measurement, value] of points) {
       const device = devices?.get(id);
       if (!device) continue;
-      mergeLatest(device.latest, measurement, value, ts);
+      mergeLatest(device.latest, measurement, { value, ts });
       device.last_data_at = Math.max(device.last_data_at ?? 0, ts);
     }
     this.redraw.request();

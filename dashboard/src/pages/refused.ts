@@ -35,7 +35,7 @@ export class Refused extends Part {
 export function refusalTable(rows: Refusal[], withDevice = false): Html {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Refusals">
     <table class="cardy">
-      <thead><tr><th scope="col">Time</th>${withDevice ? html`<th scope="col">Device</th>` : ""}<th scope="col">Kind</th><th scope="col">Reason</th><th scope="col">${withDevice ? "From" : "Topic"}</th><th scope="col" class="right">Count</th></tr></thead>
+      <thead><tr><th scope="col">Time</th>${withDevice ? html`<th scope="col">Device</th>` : ""}<th scope="col">Kind</th><th scope="col">Reason</th>${withDevice ? "" : html`<th scope="col">Topic</th>`}<th scope="col">From</th><th scope="col" class="right">Count</th></tr></thead>
       <tbody>
         ${rows.map(
           (r) => html`<tr>
@@ -43,7 +43,8 @@ export function refusalTable(rows: Refusal[], withDevice = false): Html {
             ${withDevice ? html`<td data-label="Device" class="mono">${r.device ?? "–"}</td>` : ""}
             <td data-label="Kind" class="word">${category(r.category)}</td>
             <td data-label="Reason">${r.reason}</td>
-            <td data-label=${withDevice ? "From" : "Topic"} class="mono">${(withDevice ? r.peer : (r.topic ?? r.peer)) ?? "–"}</td>
+            ${withDevice ? "" : html`<td data-label="Topic" class="mono">${r.topic ?? "–"}</td>`}
+            <td data-label="From" class="mono">${r.peer ?? "–"}</td>
             <td data-label="Count" class="right">${r.count.toLocaleString("en-GB")}</td>
           </tr>`,
         )}

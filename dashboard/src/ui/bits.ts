@@ -1,5 +1,6 @@
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { localTime, toMs, utc } from "../core/format.ts";
+import { QUALITY_WORDS, type Quality } from "../core/quality.ts";
 import type { Loaded } from "../core/resource.ts";
 
 export type Html = TemplateResult | typeof nothing | string;
@@ -15,6 +16,11 @@ export type Tone = keyof typeof SHAPES;
 /** A state as shape, word and colour. */
 export function mark(tone: Tone, word: string, testId = ""): TemplateResult {
   return html`<span class="mark ${tone}" data-testid=${testId || nothing}><svg viewBox="0 0 12 12" aria-hidden="true">${SHAPES[tone]}</svg>${word}</span>`;
+}
+
+/** What is remarkable about a reading, if anything. */
+export function qualityMark(quality: Quality | null): Html {
+  return quality ? mark(quality === "undeclared" ? "off" : "warn", QUALITY_WORDS[quality], "quality") : nothing;
 }
 
 export const simulatedBadge = html`<span class="badge sim">SIMULATED</span>`;

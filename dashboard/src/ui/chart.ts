@@ -25,6 +25,7 @@ export class Chart extends LitElement {
     unit: {},
     discrete: { type: Boolean },
     simulated: { type: Boolean },
+    thinned: { type: Boolean },
     from: { type: Number },
     to: { type: Number },
     at: { state: true },
@@ -33,6 +34,8 @@ export class Chart extends LitElement {
   declare unit: string;
   declare discrete: boolean;
   declare simulated: boolean;
+  /** The points stand for more than there are. */
+  declare thinned: boolean;
   /** Ends of the time axis, ms. */
   declare from: number;
   declare to: number;
@@ -67,7 +70,7 @@ export class Chart extends LitElement {
     super();
     this.lines = [];
     this.unit = "";
-    this.discrete = this.simulated = false;
+    this.discrete = this.simulated = this.thinned = false;
     this.from = this.to = 0;
     this.at = null;
   }
@@ -134,7 +137,7 @@ export class Chart extends LitElement {
   }
 
   private aligned(): Aligned {
-    return align(this.lines.map(({ data, measurement }) => ({ ...data, gapMs: maxGap(data.ts, measurement.interval_s) })));
+    return align(this.lines.map(({ data, measurement }) => ({ ...data, gapMs: maxGap(data.ts, measurement.interval_s, this.thinned) })));
   }
 
   private build(): void {

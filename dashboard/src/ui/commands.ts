@@ -1,7 +1,7 @@
 import { html, nothing } from "lit";
 import { api, live, may } from "../app.ts";
 import { applyEvent, isFinal, mergeCommands, outcome, steps, type Step } from "../core/command.ts";
-import { guessed, plain, withUnit, words } from "../core/format.ts";
+import { members, plain, withUnit, words } from "../core/format.ts";
 import { initial, parse } from "../core/property.ts";
 import { ApiError } from "../io/session.ts";
 import type { Command, CommandEvent, CommandSpec, Property } from "../io/types.ts";
@@ -160,7 +160,7 @@ export class Commands extends DevicePanel {
     const end = outcome(command.status);
     const spec = this.specs.find(({ name }) => name === command.name);
     const params = Object.entries(command.params ?? {}).map(([key, value]) => paramText(spec, key, value));
-    const note = [reasonText(command.reason), resultText(command.result)].filter(Boolean).join(" · ");
+    const note = [reasonText(command.reason), members(command.result)].filter(Boolean).join(" · ");
     return html`<article class="command" data-testid="command" data-status=${command.status}>
       <div class="row">
         <h3 class="grow">${spec?.title ?? words(command.name)} <span class="muted small">${params.join(", ")}</span></h3>
@@ -190,11 +190,6 @@ export class Commands extends DevicePanel {
 function paramText(spec: CommandSpec | undefined, key: string, value: unknown): string {
   const param = spec?.params.find((p) => p.key === key);
   return `${param?.title ?? words(key)}: ${withUnit(plain(value), param?.unit ?? "")}`;
-}
-
-function resultText(result: unknown): string {
-  if (typeof result !== "object" || result === null) return "";
-  return Object.entries(result).map(([key, value]) => `${words(key)}: ${guessed(value)}`).join(", ");
 }
 
 customElements.define("iot-commands", Commands);

@@ -1,10 +1,11 @@
 import { LitElement, css, html, nothing } from "lit";
 import { intervalOf, measurementsOf } from "../app.ts";
 import { number, onOff } from "../core/format.ts";
+import { qualityOf } from "../core/quality.ts";
 import { devicePath } from "../core/route.ts";
 import { ago, isStale } from "../core/stale.ts";
 import type { Device, DeviceType } from "../io/types.ts";
-import { mark, simulatedBadge, type Tone } from "./bits.ts";
+import { mark, qualityMark, simulatedBadge, type Tone } from "./bits.ts";
 
 const SHOWN = 4;
 
@@ -43,6 +44,8 @@ export class DeviceCard extends LitElement {
     dt { font-size: 12px; color: var(--fg-2); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
     dd { margin: 0; font-size: 18px; font-weight: 600; font-variant-numeric: tabular-nums; line-height: 1.3; }
     dd small { font-size: 12px; font-weight: 500; color: var(--fg-2); }
+    dd.quality { font-size: 12px; font-style: normal; line-height: 1.4; }
+    .others { margin-top: 8px; }
     .quiet dd { font-style: italic; color: var(--fg-2); }
     footer { display: flex; gap: 8px; align-items: center; justify-content: space-between; font-size: 12px; color: var(--fg-2); min-height: 20px; }
     .mark { display: inline-flex; align-items: center; gap: 6px; font-weight: 500; font-size: 13px; white-space: nowrap; }
@@ -69,15 +72,19 @@ export class DeviceCard extends LitElement {
 
   private values(quiet: boolean) {
     const { latest } = this.device;
-    const shown = measurementsOf(this.type, latest).slice(0, SHOWN);
-    return html`<dl class=${quiet ? "quiet" : ""}>
+    const all = measurementsOf(this.type, latest);
+    const shown = all.slice(0, SHOWN);
+    const others = all.slice(SHOWN).filter((m) => qualityOf(m, latest[m.key]));
+    return html`<div><dl class=${quiet ? "quiet" : ""}>
       ${shown.map(
         (m) => html`<div>
           <dt>${m.title}</dt>
           <dd data-measurement=${m.key}>${m.widget === "switch" ? onOff(latest[m.key]?.value) : html`${number(latest[m.key]?.value, m.decimals)} <small>${m.unit}</small>`}</dd>
+          ${qualityOf(m, latest[m.key]) ? html`<dd class="quality">${qualityMark(qualityOf(m, latest[m.key]))}</dd>` : nothing}
         </div>`,
       )}
-    </dl>`;
+    </dl>
+    ${others.length ? html`<p class="others">${mark("warn", `${others.length} more to look at`)}</p>` : nothing}</div>`;
   }
 }
 

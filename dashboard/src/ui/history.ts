@@ -135,15 +135,15 @@ export class History extends DevicePanel {
     const to = api.now();
     const from = to - this.range.ms;
     for (const ring of rings.values()) ring.trimBefore(from);
-    return html`${shown.map((group) => this.chart(group, rings, from, to))} ${this.table(shown, rings)}
+    return html`${shown.map((group) => this.chart(group, { rings, downsampled }, from, to))} ${this.table(shown, rings)}
       ${downsampled ? html`<p class="hint">Thinned out for this range: lows and highs are kept.</p>` : nothing}`;
   }
 
-  private chart({ unit, discrete, members }: Group, rings: Map<string, Ring>, from: number, to: number): Html {
+  private chart({ unit, discrete, members }: Group, { rings, downsampled }: Shown, from: number, to: number): Html {
     const lines = members.map((member) => ({ ...member, data: rings.get(member.measurement.key) ?? EMPTY }));
     const none = lines.every(({ data }) => data.ts.length === 0);
     return html`<div class="chart">
-      <iot-chart .lines=${lines} .unit=${unit} ?discrete=${discrete} ?simulated=${this.simulated} .from=${from} .to=${to}></iot-chart>
+      <iot-chart .lines=${lines} .unit=${unit} ?discrete=${discrete} ?simulated=${this.simulated} ?thinned=${downsampled} .from=${from} .to=${to}></iot-chart>
       ${none ? html`<p class="nothing">No readings in this range.</p>` : nothing}
     </div>`;
   }

@@ -92,7 +92,7 @@ export class Shadow extends DevicePanel {
       <div class="row">
         <button class="primary" data-testid="shadow-apply" ?disabled=${!this.draft.size || this.busy || live.state === "lost"}>${this.busy ? "Applying…" : "Apply"}</button>
         <button type="button" ?disabled=${!this.draft.size} @click=${this.discard}>Discard</button>
-        ${this.draft.size ? html`<span class="muted small">last changed ${time(changedAt(this.document.data))}</span>` : nothing}
+        ${this.draft.size ? html`<span class="muted small">last changed at ${time(changedAt(this.document.data))}</span>` : nothing}
       </div>
     </form>`;
   }

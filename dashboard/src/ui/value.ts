@@ -1,11 +1,12 @@
 import { html, nothing, svg } from "lit";
 import { number, onOff } from "../core/format.ts";
 import type { Latest } from "../core/merge.ts";
+import { qualityOf } from "../core/quality.ts";
 import type { Ring } from "../core/ring.ts";
 import { sparkline } from "../core/series.ts";
 import { ago, isStale } from "../core/stale.ts";
 import type { Measurement } from "../io/types.ts";
-import { mark, type Html } from "./bits.ts";
+import { mark, qualityMark, type Html } from "./bits.ts";
 import "./gauge.ts";
 
 export interface ValueOptions {
@@ -19,11 +20,11 @@ export interface ValueOptions {
 export function valueTile(options: ValueOptions): Html {
   const { measurement: m, latest, now } = options;
   const stale = isStale(latest?.ts, now, m.interval_s);
-  const outside = latest && ((m.low != null && latest.value < m.low) || (m.high != null && latest.value > m.high));
+  const quality = qualityOf(m, latest);
   return html`<div class="value ${stale ? "stale" : ""}" data-testid="value-${m.key}">
     <span class="name">${m.title}</span>
     ${body(options, stale)}
-    ${outside ? html`<span class="small">${mark("warn", "Out of range")}</span>` : nothing}
+    ${quality ? html`<span class="small">${qualityMark(quality)}</span>` : nothing}
     ${stale ? html`<span class="small muted">${latest ? ago(latest.ts, now) : "no reading yet"}</span>` : nothing}
   </div>`;
 }

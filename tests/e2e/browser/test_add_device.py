@@ -33,6 +33,8 @@ def test_the_lines_on_the_page_bring_the_first_message(
     if way == "mosquitto_pub" and not shutil.which("mosquitto_pub"):
         pytest.skip("mosquitto_pub is not installed")
     added(admin, f"new-{way.replace('_', '-')}", device_type, tmp_path)
+    for file in tmp_path.iterdir():
+        expect(admin.get_by_role("listitem").filter(has=admin.get_by_test_id("add-download"))).to_contain_text(file.stem)
     waiting = admin.get_by_test_id("add-waiting")
     expect(waiting).to_have_attribute("data-state", "waiting")
     text = admin.get_by_test_id(f"copy-{way}").inner_text()
@@ -42,6 +44,7 @@ def test_the_lines_on_the_page_bring_the_first_message(
     expect(waiting).to_have_attribute("data-state", "received", timeout=ARRIVES_MS)
     admin.get_by_role("link", name="Open the device", exact=True).click()
     expect(admin.get_by_test_id("fact-data")).to_contain_text("ago")
+    expect(admin.get_by_test_id("fact-connected")).to_contain_text("clean")  # it said good-bye
 
 
 def test_what_is_no_id_is_said_at_its_field(admin: Page) -> None:

@@ -47,6 +47,20 @@ def test_a_value_on_the_device_page_follows_the_device(admin: Page, plain: Devic
     expect(admin.get_by_role("img", name=f"last {text}")).to_be_visible()  # the chart says in words what it draws
 
 
+def test_what_is_remarkable_about_a_value_is_said_with_it(admin: Page, plain: Device, measurement: dict[str, Any]) -> None:
+    here = card(admin, plain.id)
+    publish(plain, measurement, 1.5)
+    expect(here.get_by_text("Out of range")).to_be_visible()
+    assert plain.publish({"guess": 1.0}).wait(10)
+    admin.goto(f"/devices/{plain.id}")
+    for _ in range(2):  # as the server marks it
+        expect(admin.get_by_test_id(f"value-{measurement['key']}")).to_contain_text("Out of range")
+        expect(admin.get_by_test_id("value-guess")).to_contain_text("Undeclared")
+        admin.reload()
+    publish(plain, measurement, 0.5)
+    expect(admin.get_by_test_id(f"value-{measurement['key']}")).not_to_contain_text("Out of range")
+
+
 def test_only_what_is_simulated_is_marked_so(admin: Page, plain: Device, demo: str) -> None:
     expect(admin.get_by_test_id("simulated-bar")).to_contain_text("simulated")
     expect(card(admin, demo).get_by_text("SIMULATED")).to_be_visible()

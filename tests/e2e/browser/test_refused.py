@@ -43,6 +43,16 @@ def test_the_device_page_tells_what_of_it_was_refused(admin: Page, platform: Pla
     expect(admin.get_by_test_id("refusals").get_by_role("row")).to_have_count(2)
 
 
+def test_an_address_stands_under_from_and_not_under_topic(admin: Page, plain: Device) -> None:
+    told = {"id": "r1", "at": "2026-03-01T12:00:00Z", "device": plain.id, "category": "tls", "reason": "expired", "topic": None,
+            "peer": "10.0.0.7", "count": 1}  # fmt: skip
+    admin.route("**/refusals?limit=100", lambda route: route.fulfill(json={"items": [told]}))
+    admin.goto(f"/devices/{plain.id}")
+    row = admin.get_by_test_id("refusals").get_by_role("row").nth(1)
+    expect(row.locator('[data-label="Topic"]')).to_have_text("–")
+    expect(row.locator('[data-label="From"]')).to_have_text("10.0.0.7")
+
+
 def test_unknown_devices_are_listed_for_the_administrator(admin: Page, platform: Platform, tmp_path: Path) -> None:
     authority = open_authority(platform.home.certs)
     write_client(issue_client(authority, identity("default", "device", "stranger-1")), authority, tmp_path, "stranger-1")

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from device_sdk import Credentials
-from iotsphere.identity import peer_certificate
+from iotsphere.identity import DEVICE_ID_RULE, peer_certificate
 from iotsphere.signals import EDGE_REGISTRY
 from tests.support.cloud import TestCloud
 from tests.support.pki import Pki
@@ -54,7 +54,27 @@ async def test_pages_hold_everything_once(cloud: TestCloud) -> None:
         cursor = page["next_cursor"]
     assert seen == [f"pump-{n}" for n in range(7)]
     assert [d["id"] for d in (await viewer.get("/api/v1/devices?q=MP-4")).json()["items"]] == ["pump-4"]
-    assert (await viewer.get("/api/v1/devices?type=other")).json()["items"] == []
+
+
+async def test_a_filter_that_is_none_is_refused(cloud: TestCloud) -> None:
+    viewer = await cloud.member("viewer")
+    for query, field, reason in [
+        ("type=other", "type", "no type 'other'; known: test_pump"),
+        ("tpye=test_pump", "tpye", "is no parameter of this request; known: connected, cursor, limit, organization, q, type"),
+        ("limit=0", "limit", "must be at least 1"),
+        ("limit=501", "limit", "must be at most 500"),
+        ("limit=many", "limit", "must be a whole number"),
+        ("connected=perhaps", "connected", "must be true or false"),
+    ]:
+        answer = await viewer.get(f"/api/v1/devices?{query}")
+        assert (answer.status_code, answer.json()["errors"]) == (422, [{"field": field, "reason": reason}]), query
+
+
+async def test_a_device_id_that_is_none_is_refused_in_words(cloud: TestCloud) -> None:
+    operator = await cloud.member("operator")
+    for wrong in ["no/slash", "ca", "", "-x"]:
+        answer = await operator.post("/api/v1/devices", json={**NEW, "id": wrong})
+        assert answer.json()["errors"] == [{"field": "id", "reason": DEVICE_ID_RULE}]
 
 
 async def test_the_zip_connects(cloud: TestCloud, pki: Pki, tmp_path: Path) -> None:
@@ -175,3 +195,50 @@ async def test_how_a_device_connects(cloud: TestCloud) -> None:
     assert "BEGIN CERTIFICATE" in info["ca_pem"]
     assert info["topics"]["telemetry"] == "iot/v1/pump-1/telemetry"
     compile(info["python"], "pasted", "exec")
+
+
+async def test_events_and_status_texts_of_a_device_are_seen(cloud: TestCloud) -> None:
+    await cloud.device("pump-1", kind="simulated")
+    viewer = await cloud.member("viewer")
+    empty = await viewer.get("/api/v1/devices/pump-1/events")
+    assert empty.json() == {"device": "pump-1", "simulated": True, "items": []}
+    assert (await viewer.get("/api/v1/devices/pump-1")).json()["status_text"] is None
+    await cloud.parts.pool.execute(
+        """insert into ops.events (device_id, timestamp, name, severity, data)
+           values ('pump-1', '2026-03-01T12:00:00Z', 'started', 'info', null),
+                  ('pump-1', '2026-03-01T12:00:02Z', 'leak', 'critical', '{"litres": 3}'),
+                  ('pump-1', '2026-03-01T12:00:01Z', 'warm', 'warning', '{}'),
+                  ('pump-2', now(), 'other', 'info', null)"""
+    )
+    await cloud.parts.pool.execute("insert into ops.device_status values ('pump-1', 'pumping', '2026-03-01T12:00:05Z')")
+    answer = await viewer.get("/api/v1/devices/pump-1/events?limit=2")
+    assert answer.json()["items"] == [
+        {"timestamp": "2026-03-01T12:00:02Z", "name": "leak", "severity": "critical", "data": {"litres": 3}},
+        {"timestamp": "2026-03-01T12:00:01Z", "name": "warm", "severity": "warning", "data": {}},
+    ]
+    assert answer.headers["x-data-source"] == "simulation"
+    told = {"text": "pumping", "at": "2026-03-01T12:00:05Z"}
+    assert (await viewer.get("/api/v1/devices/pump-1")).json()["status_text"] == told
+    assert (await viewer.get("/api/v1/devices")).json()["items"][0]["status_text"] == told
+
+
+async def test_what_is_remarkable_about_a_reading_is_said_wherever_it_is_shown(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    await cloud.readings("pump-1", "flow", [900.0])
+    await cloud.readings("pump-1", "guess", [1.0])
+    await cloud.readings("pump-1", "pressure", [1.0])
+    for name, quality in [("flow", "out_of_range"), ("guess", "undeclared")]:
+        await cloud.parts.pool.execute(
+            "update telemetry.telemetry set metadata = jsonb_build_object('quality', $2::text) where measurement = $1",
+            name,
+            quality,
+        )
+    viewer = await cloud.member("viewer")
+    one, listed, latest = [
+        (await viewer.get(f"/api/v1/{path}")).json() for path in ("devices/pump-1", "devices", "telemetry/pump-1/latest")
+    ]
+    for found in (one["latest"], listed["items"][0]["latest"], latest["latest"]):
+        assert {k: v["quality"] for k, v in found.items()} == {"flow": "out_of_range", "guess": "undeclared", "pressure": None}
+    member, members = [(await viewer.get(f"/api/v1/{path}")).json() for path in ("test-pumps/pump-1", "test-pumps")]
+    for found in (member["measurements"], members["items"][0]["measurements"]):
+        assert {k: v["quality"] for k, v in found.items()} == {"flow": "out_of_range", "pressure": None}

@@ -26,6 +26,7 @@ LEAST: dict[tuple[str, str], int] = {
     ("get", "/devices/{device}/certificates"): VIEWER,
     ("post", "/devices/{device}/certificates/{serial}/revoke"): ADMIN,
     ("get", "/devices/{device}/refusals"): VIEWER,
+    ("get", "/devices/{device}/events"): VIEWER,
     ("get", "/devices/{device}/gaps"): VIEWER,
     ("get", "/devices/{device}/connect"): VIEWER,
     ("get", "/devices/{device}/shadow"): VIEWER,

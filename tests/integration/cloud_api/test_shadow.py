@@ -49,6 +49,17 @@ async def test_if_match_guards_a_change(cloud: TestCloud) -> None:
     assert await patch("*", 5) == 200
     assert await patch('"2"', 6) == 200
     assert (await operator.get("/api/v1/devices/pump-1/shadow")).json()["state"]["desired"] == {"speed": 6}
+    refused = await operator.patch("/api/v1/devices/pump-1/shadow", json={"desired": {}}, headers={**MERGE, "If-Match": '"9"'})
+    assert (refused.status_code, refused.json()["detail"]) == (412, "there is no version 9 yet: the shadow is at 3")
+
+
+async def test_the_description_tells_the_rule_of_if_match(cloud: TestCloud) -> None:
+    described = (await (await cloud.http()).get("/schema/openapi.json")).json()["paths"]
+    for path in ("/api/v1/devices/{device}/shadow", "/api/v1/test-pumps/{device}"):
+        change = described[path]["patch"]
+        (header,) = [p for p in change["parameters"] if p["name"] == "If-Match"]
+        assert "holds while desired has not been written since" in header["description"]
+        assert "no such version yet" in change["responses"]["412"]["description"]
 
 
 async def test_of_two_changes_to_one_version_one_wins(cloud: TestCloud) -> None:
@@ -97,6 +108,9 @@ async def test_a_collection_shows_a_device_as_its_type_describes_it(cloud: TestC
     assert stale.status_code == 412
     command = await operator.post("/api/v1/test-pumps/pump-1/commands", json={"name": "stop"})
     assert (command.status_code, command.json()["device"]) == (202, "pump-1")
+    assert (await operator.get("/api/v1/test-pumps/other-1")).json()["detail"] == "other-1 is no test pump"
+    stranger = await cloud.member("operator", "demo")
+    assert (await stranger.get("/api/v1/test-pumps/other-1")).json()["detail"] == "there is no device other-1"
 
 
 async def test_a_collection_is_described_by_its_type(cloud: TestCloud) -> None:

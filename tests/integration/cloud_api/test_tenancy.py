@@ -23,6 +23,10 @@ async def foreign(cloud: TestCloud) -> dict[str, str]:
     await cloud.user("demo-user", "admin", "demo")
     await cloud.device("demo-pump", "demo")
     await cloud.readings("demo-pump", "flow", [1.0, 2.0])
+    await cloud.parts.pool.execute(
+        "insert into ops.events (device_id, timestamp, name, severity) values ('demo-pump', now(), 'demo-event', 'info')"
+    )
+    await cloud.parts.pool.execute("insert into ops.device_status values ('demo-pump', 'demo words', now() - interval '1 s')")
     owner = await cloud.member("admin", "demo")
     command = (await owner.post("/api/v1/devices/demo-pump/commands", json={"name": "stop"})).json()["id"]
     await owner.patch("/api/v1/devices/demo-pump/shadow", json={"desired": {"speed": 5}})
@@ -96,7 +100,8 @@ async def test_the_tenant_role_sees_one_organization_and_passes_no_by_way(cloud:
     bypass = await pool.fetchrow("select rolsuper, rolbypassrls, rolcanlogin from pg_roles where rolname = 'iotsphere_tenant'")
     assert bypass is not None
     assert tuple(bypass) == (False, False, False)
-    tables = ["registry.devices", "registry.users", "registry.certificates", "ops.commands", "shadow.documents"]
+    tables = ["registry.devices", "registry.users", "registry.certificates", "ops.commands", "shadow.documents",
+              "ops.events", "ops.device_status"]  # fmt: skip
     for scope, some in (("default", False), ("demo", True), ("*", True), ("", False)):
         async with Tenancy(pool).transaction(scope) as connection:
             for table in tables:
@@ -137,7 +142,15 @@ async def test_a_transferred_device_shows_its_new_owner_nothing_older(cloud: Tes
            values (now() - interval '1 hour', 'demo-pump', 't', '', 'clock', 'old'),
                   (now() + interval '1 s', 'demo-pump', 't', '', 'clock', 'new')"""
     )
+    await pool.execute(
+        """insert into ops.events (device_id, timestamp, name, severity)
+           values ('demo-pump', now() - interval '1 hour', 'older', 'info'),
+                  ('demo-pump', now() + interval '1 s', 'new', 'info')"""
+    )
+    await pool.execute("update ops.device_status set text = 'old words', at = now() - interval '1 hour'")
     new = await cloud.member("admin", "default")
+    assert [e["name"] for e in (await new.get("/api/v1/devices/demo-pump/events")).json()["items"]] == ["new"]
+    assert (await new.get("/api/v1/devices/demo-pump")).json()["status_text"] is None
     assert (await new.get("/api/v1/telemetry/demo-pump")).json()["columns"]["ts"] == []
     assert (await new.get("/api/v1/telemetry/demo-pump/latest")).json()["latest"] == {}
     assert (await new.get("/api/v1/devices/demo-pump")).json()["latest"] == {}

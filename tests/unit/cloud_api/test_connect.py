@@ -29,6 +29,7 @@ def test_the_program_is_one() -> None:
     program = CONNECT.info(ROW).python
     ast.parse(program)
     assert 'connect("mqtt.example", 8883)' in program
+    assert program.endswith("client.disconnect()\nclient.loop_stop()\n"), "its session ends clean: the DISCONNECT is on its way"
 
 
 def test_the_readme_has_both() -> None:

@@ -33,13 +33,18 @@ def test_each_kind_has_its_status(error: Any, status: int) -> None:
     [
         ({"key": "data", "message": "Object missing required field `name`"}, "name", "is missing"),
         ({"key": "params", "message": "Object contains unknown field `x`"}, "params.x", "is no field of this request"),
-        ({"key": "limit", "message": "Expected `int` >= 1"}, "limit", "Expected `int` >= 1"),
+        ({"key": "limit", "message": "Expected `int` >= 1"}, "limit", "must be at least 1"),
         ({"message": "Missing required query parameter 'measurement' for path /x"}, "measurement", "is missing"),
         ({"message": "'data'"}, "body", "is missing"),
-        ({"key": "data", "message": "Expected `object`, got `array`"}, "body", "Expected `object`, got `array`"),
+        ({"key": "data", "message": "Expected `object`, got `array`"}, "body", "must be an object"),
     ],
 )
 def test_the_wrong_field_is_named(extra: dict[str, str], field: str, reason: str) -> None:
     answer = errors.on_validation_error(REQUEST, ValidationException(extra=[extra]))
     assert [(e.field, e.reason) for e in answer.content.errors] == [(field, reason)]
     assert answer.content.field == field
+
+
+def test_a_known_wait_is_told_as_the_header_wants_it() -> None:
+    assert errors.on_caller_error(REQUEST, TooManyRequests("x", 12.1)).headers["Retry-After"] == "13"
+    assert "Retry-After" not in errors.on_caller_error(REQUEST, TooManyRequests("x")).headers

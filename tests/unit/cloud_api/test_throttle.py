@@ -1,6 +1,6 @@
 import pytest
 
-from cloud_api.throttle import FailureThrottle
+from cloud_api.throttle import FailureThrottle, in_words
 from iotsphere.errors import TooManyRequests
 
 
@@ -54,3 +54,14 @@ def test_memory_is_bounded() -> None:
     throttle.check("a")
     with pytest.raises(TooManyRequests):
         throttle.check("c")
+
+
+def test_the_wait_is_told() -> None:
+    clock = Clock()
+    throttle = FailureThrottle(1, 300, clock)
+    throttle.attempt("a")
+    clock.now = 30.5
+    with pytest.raises(TooManyRequests, match="try again in 5 minutes") as caught:
+        throttle.check("a")
+    assert caught.value.retry_after_s == 269.5
+    assert [in_words(s) for s in (0.1, 1.5, 60, 60.1, 300)] == ["1 second", "2 seconds", "60 seconds", "2 minutes", "5 minutes"]

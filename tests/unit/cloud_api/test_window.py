@@ -26,7 +26,8 @@ def test_defaults() -> None:
 
 @pytest.mark.parametrize(
     ("from_", "to", "field"),
-    [("x", None, "from"), (None, "x", "to"), ("5", "5", "from"), ("6", "5", "from"), ("9" * 40, None, "from"), ("", None, "from"),
+    [("x", None, "from"), (None, "x", "to"), ("200000000005", "200000000005", "from"), ("200000000006", "200000000005", "from"),
+     ("1769860800", None, "from"), (None, "99999999999", "to"), ("9" * 40, None, "from"), ("", None, "from"),
      ("2026-01-31T12:00:00", None, "from"), (None, "10000-01-01T00:00:00Z", "to"), ("²", None, "from"), ("5.5", None, "from"),
      ("0001-01-01T00:00:00+02:00", None, "from")],
 )  # fmt: skip
@@ -36,7 +37,7 @@ def test_wrong_ones_are_named(from_: str | None, to: str | None, field: str) -> 
     assert caught.value.field == field
 
 
-@pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "-99999999"])
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "-99999999", "0"])
 def test_nothing_is_older_than_the_epoch(text: str) -> None:
     assert window(text, None, NOW).start == EPOCH
 
@@ -54,3 +55,8 @@ def test_clipping() -> None:
 def test_means_are_weighted() -> None:
     assert combined([Mean(1.0, 3), Mean(5.0, 1), Mean(None, 0)]) == Mean(2.0, 4)
     assert combined([]) == combined([Mean(None, 0)]) == Mean(None, 0)
+
+
+def test_seconds_are_told_from_milliseconds() -> None:
+    with pytest.raises(InvalidInput, match="looks like seconds: send 1769860800000"):
+        window("1769860800", None, NOW)

@@ -18,17 +18,23 @@ def points(found: Column) -> dict[int, float]:
 
 def test_few_points_are_left_alone() -> None:
     found = column({1: 5.0, 2: 6.0})
-    assert thin(found, 0, 10, 2) is found
+    assert thin(found, 2) is found
 
 
 def test_peaks_and_gaps_stay() -> None:
     full = {n: float(n % 3) for n in range(1000)} | dict.fromkeys(range(3000, 4000), 1.0)
     full[500], full[3300] = 99.0, -99.0
-    thinned = points(thin(column(full), 0, 4000, 40))
+    thinned = points(thin(column(full), 40))
     assert len(thinned) <= 40
     assert thinned[500] == 99.0
     assert thinned[3300] == -99.0
     assert not [m for m in thinned if 1000 <= m < 3000]
+
+
+def test_a_burst_in_a_long_silence_is_not_one_stretch() -> None:
+    burst = column({10_000_000 + 2 * n: float(n % 4) for n in range(19)})
+    assert len(points(thin(burst, 5))) == 4
+    assert len(points(thin(burst, 10))) == 10
 
 
 @given(
@@ -36,7 +42,7 @@ def test_peaks_and_gaps_stay() -> None:
 )
 def test_whatever_comes_out_was_there_and_is_few_and_keeps_the_extremes(full: dict[int, float], most: int, cut: int) -> None:
     whole = column(full)
-    thinned = thin(whole, 0, 10_000, most)
+    thinned = thin(whole, most)
     found = points(thinned)
     assert list(thinned.moments) == sorted(thinned.moments)
     assert found.items() <= full.items()
@@ -46,7 +52,7 @@ def test_whatever_comes_out_was_there_and_is_few_and_keeps_the_extremes(full: di
     edge = sorted(full)[min(cut, len(full) - 1)]
     first = whole.before(edge)
     rest = Column(whole.moments[len(first.moments) :], whole.values[len(first.moments) :])
-    paged = points(thin(thin(first, 0, 10_000, most).followed_by(rest), 0, 10_000, most))
+    paged = points(thin(thin(first, most).followed_by(rest), most))
     assert paged.items() <= full.items()
     assert len(paged) <= max(most, 2)
     assert (min(paged.values()), max(paged.values())) == (min(full.values()), max(full.values()))
@@ -69,5 +75,5 @@ def test_columns_of_the_same_moments_fit_as_they_are() -> None:
 def test_columns_that_share_no_moment_are_thinned_until_their_table_fits() -> None:
     apart = {str(n): column({m: m % 7.0 for m in range(n, 10_000, 10)}) for n in range(10)}
     most = points_within(apart, 20_000)
-    moments, values = aligned({name: thin(found, 0, 10_000, most) for name, found in apart.items()})
+    moments, values = aligned({name: thin(found, most) for name, found in apart.items()})
     assert 10_000 < len(moments) * len(values) <= 20_000
