@@ -6,6 +6,15 @@ BIN := $(VENV)/bin
 APT_TEST := chromium fonts-noto-core mosquitto-clients
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
+# A virtual environment holds the path that it was made for: where the clone was moved or copied, it is made anew.
+MADE_FOR := $(shell sed -n "s/^ *\(export \)\{0,1\}VIRTUAL_ENV=[\"']\{0,1\}\(\/[^\"']*\).*/\2/p" $(VENV)/bin/activate 2>/dev/null | head -n 1)
+ifneq ($(MADE_FOR),)
+ifneq ($(realpath $(MADE_FOR)),$(realpath $(VENV)))
+MOVED := yes
+.PHONY: $(BIN)/python
+endif
+endif
+
 .PHONY: up install test check bench soak packages screenshots lock clean
 
 up: $(VENV)/.runtime  ## install and start the whole platform with a demo fleet
@@ -15,6 +24,7 @@ install: $(VENV)/.runtime  ## install only
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (set PYTHON=…)"; exit 1; }
+	@[ -z "$(MOVED)" ] || { echo "$(VENV) was made for $(MADE_FOR): it is made anew"; rm -rf $(VENV); }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.runtime: $(VENV)/bin/python requirements/runtime.lock pyproject.toml hatch_build.py $(shell git ls-files dashboard 2>/dev/null)

@@ -6,6 +6,7 @@ import logging
 import math
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager
 from random import Random
@@ -18,7 +19,7 @@ from aiomqtt.exceptions import MqttConnectError
 from device_sdk.base import BaseDevice
 from device_sdk.handlers import Answer, AsyncHandler, failed, succeeded, unknown
 from device_sdk.outbox import Done, Message
-from device_sdk.reconnect import full_jitter
+from device_sdk.reconnect import ShortSessions, full_jitter
 from device_sdk.session import WINDOW, Desired
 from iotsphere.errors import Refused
 from iotsphere.messages import CommandRequest
@@ -121,10 +122,13 @@ class AioDevice(BaseDevice[AsyncHandler, AioTicket]):
         await self.close()
 
     async def _run(self, tls: ssl.SSLContext) -> None:
-        delays = full_jitter(Random())
+        delays, short = full_jitter(Random()), ShortSessions()
         while True:
+            began = time.monotonic()
             error = await self._connection(tls)
             lasted = self._session.connected
+            if lasted:
+                error = short.ended(time.monotonic() - began, error)
             self._session.disconnected()
             self._lost(error, log_it=lasted or not self.last_error)
             delays = full_jitter(Random()) if lasted else delays

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from random import Random
 from types import TracebackType
@@ -11,7 +12,7 @@ from device_sdk.base import BaseDevice
 from device_sdk.handlers import Handler, failed, succeeded, unknown
 from device_sdk.link import Link
 from device_sdk.outbox import Done
-from device_sdk.reconnect import full_jitter
+from device_sdk.reconnect import ShortSessions, full_jitter
 from device_sdk.session import Desired
 from iotsphere.errors import Refused
 from iotsphere.messages import CommandRequest
@@ -98,8 +99,9 @@ class Device(BaseDevice[Handler, Ticket]):
         self.close()
 
     def _run(self, tls: Any) -> None:
-        delays = full_jitter(Random())
+        delays, short = full_jitter(Random()), ShortSessions()
         while not self._closing.is_set():
+            began = time.monotonic()
             link = Link(self._credentials, tls, self._keep_alive, self._session, self._changed)
             try:
                 lasted, error = link.run(self._closing)
@@ -107,6 +109,8 @@ class Device(BaseDevice[Handler, Ticket]):
                 lasted, error = False, str(refusal)
                 with self._changed:
                     self._refused = refusal
+            if lasted:
+                error = short.ended(time.monotonic() - began, error)
             self._lost("" if self._closing.is_set() else error, log_it=lasted or not self.last_error)
             delays = full_jitter(Random()) if lasted else delays
             self._closing.wait(next(delays))

@@ -1,5 +1,5 @@
 """`python -m launcher` is `iotsphere`."""
 
-from launcher.cli import main
+from launcher.entry import main
 
 main()

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from iotsphere.errors import Misconfigured, OperatorError
 from launcher.embedded.postgres import tools
 from launcher.home import Home
+from launcher.installed import is_installed
 
 DUMP = "database.dump"
 PARTS = ("certs", "secrets")
@@ -58,11 +59,11 @@ def _pack(home: Home, dump: Path, target: Path) -> None:
 
 def check_empty(home: Home) -> None:
     """Raises:
-    Misconfigured: the home is in use by an installation already.
+    Misconfigured: the home has a database or certificates already. Secrets alone are what a start leaves behind that
+        did not get far.
     """
-    for name in (*PARTS, "postgres"):
-        if (home.root / name).exists():
-            raise Misconfigured(f"{home.root} already has an installation: set IOTSPHERE_HOME to an empty directory")
+    if is_installed(home) or (home.root / "postgres" / "data").exists():
+        raise Misconfigured(f"{home.root} already has an installation: set IOTSPHERE_HOME to an empty directory")
 
 
 def restore_files(home: Home, source: Path) -> Path:
@@ -74,6 +75,7 @@ def restore_files(home: Home, source: Path) -> Path:
     try:
         with tarfile.open(source) as archive:
             archive.getmember(DUMP)
+            _make_room(home)
             for member in archive.getmembers():
                 if member.isfile() and (member.name == DUMP or member.name.split("/")[0] in PARTS):
                     _unpack(archive, member, home.root)
@@ -81,6 +83,13 @@ def restore_files(home: Home, source: Path) -> Path:
         raise Misconfigured(f"{source} is no backup: {str(error).splitlines()[0].rstrip(':')}") from error
     home.prepare()
     return home.root / DUMP
+
+
+def _make_room(home: Home) -> None:
+    """Empty directories, the owner's alone; secrets of a start that did not get far open nothing."""
+    for part in PARTS:
+        shutil.rmtree(home.root / part, ignore_errors=True)
+        (home.root / part).mkdir(mode=0o700, parents=True)
 
 
 def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> None:

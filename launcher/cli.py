@@ -74,7 +74,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
 
 @app.command()
 def logs(
-    service: Annotated[str, typer.Argument(help="Such as edge, cloud, postgres, valkey, demo, supervisor.")],
+    service: Annotated[str, typer.Argument(help="Such as edge or cloud; a name without a log lists those that have one.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines.")] = 100,
 ) -> None:

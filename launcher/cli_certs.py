@@ -42,10 +42,9 @@ def service(
     org: Annotated[str, typer.Option(help="Whose devices it may listen to.")] = "default",
 ) -> None:
     """Issue a certificate for a service, which may listen to the devices of its organization."""
-    from certs.authority import open_authority
-    from launcher import certificates
+    from launcher import certificates, installed
 
-    authority = open_authority(home().certs)
+    authority = installed.authority(home())
     with_database(lambda c: certificates.issue_service(c, authority, id, org, out))
     print(f"written {out / id}.crt, {id}.key and ca.crt")
 
@@ -53,11 +52,10 @@ def service(
 @app.command()
 def crl(out: Annotated[Path | None, typer.Option(help="File to write; else standard output.")] = None) -> None:
     """Print the list of revoked certificates (PEM), for brokers and proxies that want a file."""
-    from certs.authority import open_authority
     from certs.revoke import render_crl
-    from launcher import certificates
+    from launcher import certificates, installed
 
-    text = render_crl(open_authority(home().certs), with_database(certificates.revoked)).decode()
+    text = render_crl(installed.authority(home()), with_database(certificates.revoked)).decode()
     if out is None:
         print(text, end="")
     else:
@@ -67,6 +65,6 @@ def crl(out: Annotated[Path | None, typer.Option(help="File to write; else stand
 @app.command()
 def ca() -> None:
     """Print the certificate authority (PEM) that devices verify the platform with."""
-    from certs.authority import open_authority
+    from launcher import installed
 
-    print(open_authority(home().certs).ca_file.read_text(), end="")
+    print(installed.authority(home()).ca_file.read_text(), end="")

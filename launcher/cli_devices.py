@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,16 +25,19 @@ def add(
     count: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Make ID-0 … ID-(COUNT-1).")] = None,
 ) -> None:
     """Register a device and write what it connects with; prints that as JSON (a list with --count)."""
-    from certs.authority import open_authority
-    from launcher import credentials
+    from launcher import credentials, installed
     from launcher.enrol import Enrolment, enrol
+    from launcher.try_it import command_line
 
     ids = [id] if count is None else [f"{id}-{number}" for number in range(count)]
-    authority, mqtts = open_authority(home().certs), where().mqtts
+    authority, mqtts = installed.authority(home()), where().mqtts
     credentials.prepare(out)
     issued = with_database(lambda c: enrol(c, authority, Enrolment(ids, type, org, simulated)))
-    files = [asdict(credentials.write(i, authority, out, d, type, mqtts)) for d, i in zip(ids, issued, strict=True)]
-    print(json.dumps(files[0] if count is None else files, indent=2 if count is None else None))
+    files = [credentials.write(i, authority, out, d, type, mqtts) for d, i in zip(ids, issued, strict=True)]
+    printed = [asdict(file) for file in files]
+    print(json.dumps(printed[0] if count is None else printed, indent=2 if count is None else None))
+    if count is None and sys.stderr.isatty():
+        print(f"try it: {command_line(files[0])}", file=sys.stderr)
 
 
 @app.command("list")
@@ -50,7 +54,7 @@ def list_devices() -> None:
 
 def simulate(
     devices: Annotated[int, typer.Option(min=1, max=100_000, help="Size of the fleet.")] = 10,
-    type: Annotated[str | None, typer.Option("--type", help="Device type; the first one by default.")] = None,  # noqa: A002
+    type: Annotated[str | None, typer.Option("--type", help="Device type; may be left out when there is only one.")] = None,  # noqa: A002
     seed: Annotated[int, typer.Option(help="The same seed gives the same fleet.")] = 0,
     rate: Annotated[
         float | None, typer.Option(min=0.001, help="Messages a second of each device; else as its type does.")

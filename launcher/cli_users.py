@@ -42,7 +42,9 @@ def token(
     ttl: Annotated[float, typer.Option(min=1, max=365 * 86400, help="Seconds that it is good for.")] = 3600,
 ) -> None:
     """Print a bearer token for the API: whoever may read the home directory may have one."""
-    from launcher import users
+    from launcher import installed, users
+
+    installed.must_be_installed(home())
 
     async def issue(connection: Connection) -> str:
         return await users.token(connection, home(), user, ttl)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from iotsphere.devices import device_types
 from launcher import simulated
 from launcher.home import Endpoints, Home
 from simulator.fleet import run_fleet
@@ -10,8 +11,10 @@ ORGANIZATION = "demo"
 
 
 async def run_demo(home: Home, where: Endpoints, count: int, stop: asyncio.Event) -> None:
-    """Run the fleet until ``stop`` is set."""
+    """Run ``count`` devices until ``stop`` is set, and those of an earlier fleet: another type makes each share smaller."""
+    shares = {declared.key: share for declared, share in simulated.shares(count)}
     async with asyncio.TaskGroup() as group:
-        for seed, (declared, share) in enumerate(simulated.shares(count)):
-            devices = await simulated.ensure(home, where, ORGANIZATION, declared.key, share)
-            group.create_task(run_fleet(devices, declared, seed=seed, stop=stop), name=f"demo {declared.key}")
+        for seed, declared in enumerate(device_types().values()):
+            devices = await simulated.ensure(home, where, ORGANIZATION, declared.key, shares.get(declared.key, 0), earlier=True)
+            if devices:
+                group.create_task(run_fleet(devices, declared, seed=seed, stop=stop), name=f"demo {declared.key}")

@@ -1,9 +1,10 @@
 """`iotsphere doctor`: looks for what is wrong, and says what to do about it."""
 
 import asyncio
+import os
 
 from iotsphere.settings import Settings
-from launcher import doctor_machine, doctor_stores
+from launcher import doctor_machine, doctor_settings, doctor_stores
 from launcher.check import Check
 from launcher.home import Home
 from launcher.lock import holder
@@ -15,6 +16,8 @@ def examine(settings: Settings, home: Home) -> list[Check]:
     running = holder(home.lock_file) is not None
     found = [
         doctor_machine.python(),
+        *doctor_settings.variables(os.environ),
+        *doctor_settings.account(settings, os.geteuid()),
         *doctor_machine.wheels(settings),
         doctor_machine.disk(home),
         doctor_machine.files(),

@@ -49,6 +49,16 @@ async def existing(connection: Connection, ids: Sequence[str]) -> set[str]:
     return {row["id"] for row in rows}
 
 
+async def simulated(connection: Connection, device_type: str, organization: str) -> list[str]:
+    """Simulated devices of a type in an organization that are in service."""
+    rows = await connection.fetch(
+        """select id from registry.devices where device_type = $1 and organization_id = $2 and kind = 'simulated'
+           and status not in ('disabled', 'retired') order by id""",
+        device_type, organization,
+    )  # fmt: skip
+    return [row["id"] for row in rows]
+
+
 async def not_like(connection: Connection, ids: Sequence[str], device_type: str, organization: str, kind: str) -> list[str]:
     """Those of the ids that are registered as something else, or are out of service."""
     rows = await connection.fetch(

@@ -2,9 +2,18 @@
 
 import sys
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
 
 def main() -> None:
-    """Run `iotsphere`."""
+    """Run `iotsphere`. Ctrl-C while the modules load, which takes a moment, ends it without a word."""
+    try:
+        _run()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _run() -> None:
     try:
         from launcher.cli import main as run
     except ModuleNotFoundError as error:

@@ -28,7 +28,6 @@ TESTED_OTHERWISE: dict[str, str] = {
     "launcher/doctor_*.py": "e2e/test_up.py asks the doctor",
     "launcher/cloud.py": "e2e/test_up.py starts it",
     "launcher/demo.py": "e2e/test_up.py hears the demo fleet speak",
-    "launcher/simulate.py": "e2e/test_up.py runs `iotsphere simulate`",
     "launcher/users.py": "e2e/test_up.py adds a user and signs in",
     "launcher/up.py": "e2e/test_up.py",
     "launcher/background.py": "e2e/test_up.py starts detached",

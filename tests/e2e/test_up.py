@@ -150,12 +150,15 @@ def test_a_backup_becomes_a_new_installation(running: Platform, tmp_path: Path) 
     running.installation.must("backup", str(file))
     assert file.stat().st_mode & 0o777 == 0o600
     devices = one(running.dsn, "select count(*) from registry.devices")
+    in_vain = Installation.at(tmp_path / "restored", mqtt_port=str(running.mqtt[1])).cli("up")  # the port is taken
+    assert in_vain.returncode == 2
     restored = Installation.at(tmp_path / "restored")
     restored.must("restore", str(file))
     restored.wait_until_gone()
     with platform(tmp_path / "restored", demo=False) as made:
         assert one(made.dsn, "select count(*) from registry.devices") == devices
         assert readings(made) > 0
+        assert {path.stat().st_mode & 0o777 for path in (made.home.certs, made.home.secrets)} == {0o700}
         assert made.admin_password == running.admin_password
         made.request("POST", "/api/v1/auth/login", {"user": "admin", "password": made.admin_password})
     again = restored.cli("restore", str(file))

@@ -15,6 +15,7 @@ import redis
 from launcher.embedded.postgres import EmbeddedPostgres
 from launcher.embedded.valkey import EmbeddedValkey
 
+PORTS = 5  # tried one after the other
 PASSWORD = "test-password"
 # Without fsync: a killed process loses nothing by that, and tests make hundreds of databases.
 SMALL = {
@@ -40,14 +41,34 @@ def wait_until(ready: Callable[[], bool], what: str, timeout: float = 30.0) -> N
         time.sleep(0.05)
 
 
-class Server:
-    """A child process that can be killed and started again."""
+class PortLost(Exception):
+    """Another process took the free port before the server bound it."""
 
-    def __init__(self, command: list[str], log: Path, ready: Callable[[], bool]) -> None:
-        self._command, self._log, self._ready = command, log, ready
+
+class Server:
+    """A child process that can be killed and started again.
+
+    Args:
+        move: makes the command anew with another free port; None when the port must stay.
+    """
+
+    def __init__(self, command: list[str], log: Path, ready: Callable[[], bool], move: Callable[[], list[str]] | None) -> None:
+        self._command, self._log, self._ready, self._move = command, log, ready, move
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        for _ in range(PORTS):
+            try:
+                self._start_once()
+            except PortLost:
+                assert self._move is not None
+                self._command = self._move()
+            else:
+                self._move = None  # somebody knows the address now
+                return
+        raise TimeoutError(f"{PORTS} free ports were taken by others")
+
+    def _start_once(self) -> None:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(self._command, stdout=log, stderr=log, start_new_session=True)
         try:
@@ -59,6 +80,9 @@ class Server:
     def _alive(self) -> bool:
         assert self.process is not None
         if self.process.poll() is not None:
+            if self._move is not None and "Address already in use" in self._log.read_text():
+                self._log.unlink()
+                raise PortLost
             raise TimeoutError(f"{self._command[-1]} ended with {self.process.returncode}")
         return True
 
@@ -81,9 +105,15 @@ class PostgresServer(Server):
     """A PostgreSQL of the test's own."""
 
     def __init__(self, directory: Path, port: int | None = None) -> None:
-        self.engine = EmbeddedPostgres(directory / "postgres", PASSWORD, port or free_port(), SMALL)
+        self._directory = directory / "postgres"
+        command = self._command_on(port or free_port())
+        move = None if port else lambda: self._command_on(free_port())
+        super().__init__(command, directory / "postgres.log", self._answers, move)
+
+    def _command_on(self, port: int) -> list[str]:
+        self.engine = EmbeddedPostgres(self._directory, PASSWORD, port, SMALL)
         self.engine.prepare()
-        super().__init__(self.engine.command(), directory / "postgres.log", self._answers)
+        return self.engine.command()
 
     def _answers(self) -> bool:
         return asyncio.run(_can_connect(self.engine.admin_dsn))
@@ -97,10 +127,16 @@ class ValkeyServer(Server):
     """A Valkey of the test's own."""
 
     def __init__(self, directory: Path, port: int | None = None) -> None:
-        self.engine = EmbeddedValkey(directory / "valkey", PASSWORD, port or free_port())
+        self._directory = directory / "valkey"
+        command = self._command_on(port or free_port())
+        move = None if port else lambda: self._command_on(free_port())
+        super().__init__(command, directory / "valkey.log", self._answers, move)
+
+    def _command_on(self, port: int) -> list[str]:
+        self.engine = EmbeddedValkey(self._directory, PASSWORD, port)
         self.engine.prepare()
         self.url = self.engine.url
-        super().__init__(self.engine.command(), directory / "valkey.log", self._answers)
+        return self.engine.command()
 
     def _answers(self) -> bool:
         try:

@@ -8,16 +8,34 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+MADE = {
+    ".venv", ".iotsphere", "__pycache__", "node_modules", "dist", "build",
+    ".mypy_cache", ".ruff_cache", ".pytest_cache", ".import_linter_cache", ".hypothesis",
+}  # fmt: skip
 
 
 @cache
 def files() -> tuple[Path, ...]:
-    """Every file that is tracked, or would be when all were added; relative to the root."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
-    )
-    found = {Path(name) for name in listed.stdout.decode().split("\0") if name}
-    return tuple(sorted(path for path in found if (ROOT / path).is_file()))
+    """Every file that git tracks, or would when all were added; outside git every file. Relative to the root."""
+    return listed(ROOT)
+
+
+def listed(root: Path) -> tuple[Path, ...]:
+    """The same for another root."""
+    found = _by_git(root) if (root / ".git").exists() else _all(root)
+    return tuple(sorted(path for path in found if (root / path).is_file()))
+
+
+def _by_git(root: Path) -> set[Path]:
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listing = subprocess.run(command, cwd=root, capture_output=True, check=True)
+    return {Path(name) for name in listing.stdout.decode().split("\0") if name}
+
+
+def _all(root: Path) -> set[Path]:
+    """All but what tools make; `git archive` and source archives have none of it."""
+    found = (path.relative_to(root) for path in root.rglob("*"))
+    return {path for path in found if not MADE.intersection(path.parts) and path.parts[0] != "devices"}
 
 
 @cache

@@ -12,6 +12,7 @@ import pytest
 
 from broker.api import Lane, Sent
 from device_sdk import AioDevice, CommandFailed, CommandRejected, Device
+from device_sdk.reconnect import TWICE
 from iotsphere import topics
 from iotsphere.errors import Misconfigured, Refused
 from tests.support.brokers import TestBroker, running_broker, until
@@ -205,6 +206,16 @@ async def test_it_comes_back_by_itself_and_sends_what_waited(make: Make, pki: Pk
         gets = [d for d in it.ingest.committed if d.topic.endswith("shadow/get")]
         assert len(gets) == 2
         assert {b["values"]["x"] for b in bodies(it, "telemetry")} == {1, 2, 3}
+
+
+async def test_a_device_that_runs_twice_is_told_what_is_likely_wrong(make: Make, pki: Pki) -> None:
+    async with online(make, pki) as (_, driver):
+        twin = make(pki, "d")
+        await twin.connect()
+        try:
+            await until(lambda: TWICE in driver.device.last_error and TWICE in twin.device.last_error, 20)
+        finally:
+            await twin.close(0.0)
 
 
 async def test_a_burst_over_the_window_arrives_complete_and_in_order(make: Make, pki: Pki) -> None:

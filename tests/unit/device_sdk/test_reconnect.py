@@ -3,7 +3,7 @@
 from itertools import islice
 from random import Random
 
-from device_sdk.reconnect import full_jitter
+from device_sdk.reconnect import TWICE, ShortSessions, full_jitter
 
 
 def test_the_bound_doubles_to_the_longest_and_the_wait_is_anywhere_below() -> None:
@@ -17,3 +17,12 @@ def test_the_bound_doubles_to_the_longest_and_the_wait_is_anywhere_below() -> No
 
 def test_devices_do_not_come_back_in_step() -> None:
     assert len({round(next(full_jitter(Random(seed))), 6) for seed in range(50)}) == 50
+
+
+def test_sessions_that_end_again_and_again_within_seconds_make_it_suspicious() -> None:
+    short = ShortSessions()
+    said = [short.ended(0.5, "lost") for _ in range(4)]
+    assert said[:2] == ["lost", "lost"]
+    assert said[2] == said[3] == f"lost ({TWICE})"
+    assert short.ended(60.0, "lost") == "lost"
+    assert short.ended(0.5, "lost") == "lost"
