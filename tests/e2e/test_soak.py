@@ -15,7 +15,7 @@ from tests.support.platform import Platform, platform
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-KILLS = {"edge": 2, "postgres": 1, "valkey": 1}
+KILLS = {"edge": 5, "postgres": 1, "valkey": 1}
 LEAST_ACKED = 10_000
 PRESENCE_S = 10.0
 
