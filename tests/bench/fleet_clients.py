@@ -19,8 +19,8 @@ from iotsphere.infra.tls import client_context
 from tests.bench.child import read_job, tell, told
 from tests.bench.publisher import CONNACK
 from tests.bench.wire import Reading, Stream
-from tests.support.brokers import until
 from tests.support.mqtt_raw import connect
+from tests.support.waiting import until
 
 CONNECTS_AT_ONCE = 64
 DRAIN_S = 10.0

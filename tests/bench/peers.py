@@ -16,8 +16,8 @@ from tests.bench.loads import Measured
 from tests.bench.mosquitto import mosquitto, program
 from tests.bench.shared_counter import SharedCounter
 from tests.bench.stage import POINTS, Stage, viewers
-from tests.support.brokers import until
 from tests.support.servers import free_port
+from tests.support.waiting import until
 
 ROUNDS = 2
 WARM_S, MEASURE_S = 4.0, 8.0

@@ -8,7 +8,7 @@ import pytest
 from iotsphere.bus import EventBus, MemoryBus
 from iotsphere.events import DEVICE_STATUS, DEVICE_UPDATE, DeviceStatus, Event, MessageRefused, TelemetryEnvelope
 from iotsphere.infra.valkey_bus import ValkeyBus
-from tests.support.brokers import until
+from tests.support.waiting import until
 
 MakeBus = Callable[[], EventBus]
 

@@ -7,7 +7,7 @@ import pytest
 
 from iotsphere.infra.valkey_signals import ValkeySignals
 from iotsphere.signals import CLOUD_DONE, EDGE_WAKE, MemorySignals, Signals
-from tests.support.brokers import until
+from tests.support.waiting import until
 
 MakeSignals = Callable[[], Signals]
 

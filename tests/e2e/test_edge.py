@@ -5,7 +5,7 @@ import itertools
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -26,12 +26,12 @@ from iotsphere.infra.valkey_signals import ValkeySignals
 from iotsphere.signals import EDGE_REGISTRY
 from shadow.cache import ShadowCache, connect
 from shadow.service import ShadowService
-from tests.support.brokers import until
 from tests.support.edge import RunningEdge, register, running_edge
 from tests.support.mqtt_raw import RawClient, packet, subscribe
 from tests.support.mqtt_raw import connect as connect_packet
 from tests.support.pki import Pki
 from tests.support.servers import PostgresServer, ValkeyServer
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
 PUBACK_1 = b"\x40\x02\x00\x01"
@@ -220,12 +220,13 @@ async def test_a_disabled_device_is_kicked(
     assert await client.packet(1.0) == b""
 
 
-async def until_async(value: object, wanted: object) -> None:
+async def until_async(value: Callable[[], Awaitable[object]], wanted: object) -> None:
     """Wait until an async look-up gives the wanted value."""
-    assert callable(value)
-    async with asyncio.timeout(5):
-        while await value() != wanted:  # noqa: ASYNC110 - a row has no event
-            await asyncio.sleep(0.02)
+
+    async def found() -> bool:
+        return await value() == wanted
+
+    await until(found)
 
 
 async def test_health_and_metrics_tell_of_every_part(edge: RunningEdge) -> None:

@@ -17,8 +17,8 @@ from tests.soak.compare import Comparison, compare
 from tests.soak.device import SoakDevice
 from tests.soak.plan import Plan
 from tests.soak.stream import EndlessStream
-from tests.support.brokers import until
 from tests.support.platform import Platform
+from tests.support.waiting import until
 
 DEVICES, WINDOW = 50, 50
 CONNECTS_S, RECOVERS_S, DRAINS_S = 30.0, 120.0, 60.0

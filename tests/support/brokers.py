@@ -14,6 +14,7 @@ from broker.embedded.subscription_store import SubscriptionStore
 from iotsphere.registry import DeviceRecord
 from tests.support.mqtt_raw import RawClient
 from tests.support.pki import Pki
+from tests.support.waiting import until
 
 
 @dataclass
@@ -136,11 +137,3 @@ async def running_broker(
         for gate in ingest.gates.values():
             gate.set()
         await broker.stop()
-
-
-async def until(condition: object, timeout: float = 5.0) -> None:
-    """Wait until a callable is true."""
-    assert callable(condition)
-    async with asyncio.timeout(timeout):
-        while not condition():  # noqa: ASYNC110 - conditions of foreign objects have no event
-            await asyncio.sleep(0.005)

@@ -1,28 +1,14 @@
 """A Sender that keeps what it was given, for devices that a test declares present."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from inspect import isawaitable
 from typing import Any
 
 import msgspec
 
 from iotsphere import topics
 from iotsphere.delivery import SendResult, Sent
-
-
-async def eventually(true: Callable[[], Any], timeout: float = 10.0) -> None:
-    """Wait until it is true; what is awaitable is awaited.
-
-    Raises:
-        TimeoutError: it never was.
-    """
-    deadline = asyncio.get_running_loop().time() + timeout
-    while not (await result if isawaitable(result := true()) else result):
-        if asyncio.get_running_loop().time() > deadline:
-            raise TimeoutError
-        await asyncio.sleep(0.005)
+from tests.support.waiting import until
 
 
 @dataclass
@@ -70,5 +56,5 @@ class RecordingSender:
 
     async def wait_for(self, ending: str, count: int = 1, timeout: float = 10.0) -> list[Message]:
         """The messages on topics with this ending once there are so many."""
-        await eventually(lambda: len(self.on(ending)) >= count, timeout)
+        await until(lambda: len(self.on(ending)) >= count, timeout)
         return self.on(ending)

@@ -12,9 +12,10 @@ from broker.embedded.codec import encode_publish
 from broker.embedded.limits import Limits
 from iotsphere import topics
 from iotsphere.errors import StoreUnavailable
-from tests.support.brokers import POISON, running_broker, until
+from tests.support.brokers import POISON, running_broker
 from tests.support.mqtt_raw import RawClient, connect, packet, subscribe
 from tests.support.pki import Pki
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 CONNACK_OK = b"\x20\x02\x00\x00"

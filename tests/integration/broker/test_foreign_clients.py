@@ -19,8 +19,9 @@ import pytest
 from broker.api import Sent
 from broker.embedded.limits import Limits
 from iotsphere import topics
-from tests.support.brokers import TestBroker, running_broker, until
+from tests.support.brokers import TestBroker, running_broker
 from tests.support.pki import Pki
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 READINGS, EVENTS, STATUS = topics.telemetry("d"), topics.event("d"), topics.status("d")

@@ -5,9 +5,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from broker.metrics import BrokerCollector
 from iotsphere import topics
-from tests.support.brokers import running_broker, until
+from tests.support.brokers import running_broker
 from tests.support.mqtt_raw import RawClient
 from tests.support.pki import Pki
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 

@@ -16,9 +16,9 @@ from iotsphere.bus import MemoryBus
 from iotsphere.events import DEVICE_STATUS, DeviceStatus, Event
 from iotsphere.infra.postgres import Pool, make_pool
 from iotsphere.registry import DeviceRecord
-from tests.support.brokers import until
 from tests.support.registry_rows import add_device
 from tests.support.servers import PostgresServer
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 NODE = "here"

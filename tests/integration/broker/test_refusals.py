@@ -11,7 +11,8 @@ from broker.refusals import RefusalWriter
 from iotsphere.bus import MemoryBus
 from iotsphere.events import DEVICE_UPDATE, Event, MessageRefused
 from iotsphere.infra.postgres import Pool
-from tests.support.brokers import MemoryRegistry, until
+from tests.support.brokers import MemoryRegistry
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 

@@ -10,9 +10,9 @@ from broker import registry_table
 from broker.registry_cache import RegistryCache
 from iotsphere.errors import StoreUnavailable
 from iotsphere.infra.postgres import Pool
-from tests.support.brokers import until
 from tests.support.pki import Pki
 from tests.support.registry_rows import add_device
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 

@@ -8,10 +8,11 @@ import pytest
 from broker.subscriptions import KeptSubscriptions
 from iotsphere import topics
 from iotsphere.infra.postgres import Pool
-from tests.support.brokers import running_broker, until
+from tests.support.brokers import running_broker
 from tests.support.mqtt_raw import RawClient, field, packet, subscribe
 from tests.support.pki import Pki
 from tests.support.registry_rows import add_device
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 COMMANDS = topics.command_request_filter("d")

@@ -11,8 +11,8 @@ from iotsphere import topics
 from iotsphere.infra.postgres import make_pool
 from tests.integration.commands.parts import Parts, make_parts
 from tests.support.deliveries import add_devices, delivery, record
-from tests.support.recording_sender import eventually
 from tests.support.servers import PostgresServer
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -27,7 +27,7 @@ async def settled(parts: Parts, command_id: str, wanted: str) -> None:
     async def has_come() -> bool:
         return await status(parts, command_id) == wanted
 
-    await eventually(has_come)
+    await until(has_come, 10.0)
 
 
 async def test_the_happy_path(parts: Parts) -> None:
@@ -53,7 +53,7 @@ async def test_the_happy_path(parts: Parts) -> None:
     assert [(t.status, t.actor) for t in done.transitions] == [
         ("queued", "ann"), ("sent", "edge"), ("delivered", "edge"), ("in_progress", "device"), ("succeeded", "device"),
     ]  # fmt: skip
-    await eventually(lambda: [e.status for e in parts.events][-1] == "succeeded")
+    await until(lambda: [e.status for e in parts.events][-1] == "succeeded", 10.0)
     assert [e.status for e in parts.events] == ["queued", "sent", "delivered", "in_progress", "succeeded"]
 
 
@@ -184,7 +184,7 @@ async def test_two_processes_send_one_command_once(pool: Any) -> None:
             for parts in (one, other):
                 parts.connect(session=9)
                 parts.delivery.wake("d1")
-            await eventually(lambda n=n: len(one.sender.sent) + len(other.sender.sent) >= n)  # type: ignore[misc]
+            await until(lambda n=n: len(one.sender.sent) + len(other.sender.sent) >= n, 10.0)  # type: ignore[misc]
             await one.answer(command_id)
         assert sorted(m.body["id"] for m in one.sender.sent + other.sender.sent) == sorted(ids)
 

@@ -15,9 +15,10 @@ from device_sdk import AioDevice, CommandFailed, CommandRejected, Device
 from device_sdk.reconnect import TWICE
 from iotsphere import topics
 from iotsphere.errors import Misconfigured, Refused
-from tests.support.brokers import TestBroker, running_broker, until
+from tests.support.brokers import TestBroker, running_broker
 from tests.support.pki import Pki
 from tests.support.servers import free_port
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 

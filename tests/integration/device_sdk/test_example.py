@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from iotsphere import topics
-from tests.support.brokers import TestBroker, running_broker, until
+from tests.support.brokers import TestBroker, running_broker
 from tests.support.pki import Pki
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 PROGRAM = Path(__file__).resolve().parents[3] / "examples" / "thermostat.py"

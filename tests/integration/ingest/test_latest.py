@@ -11,9 +11,9 @@ from ingest.latest import LatestStore
 from ingest.latest_keys import FIELDS, LatestKeys
 from ingest.latest_value import LatestValue
 from tests.support import servers
-from tests.support.brokers import until
 from tests.support.devices import delivery, thermometer
 from tests.support.ingest import TestIngest, now_ms, running_ingest
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 

@@ -9,9 +9,9 @@ from ingest.disk_guard import DiskGuard, Usage
 from ingest.partitions import name_of
 from iotsphere.delivery import Delivery
 from iotsphere.events import MessageRefused, TelemetryEnvelope
-from tests.support.brokers import until
 from tests.support.devices import delivery, thermometer
 from tests.support.ingest import TestIngest, now_ms, running_ingest
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 DAY_MS = 86_400_000

@@ -16,8 +16,8 @@ from iotsphere.infra import valkey_bus
 from iotsphere.infra.valkey_bus import ValkeyBus
 from iotsphere.infra.valkey_signals import ValkeySignals
 from iotsphere.signals import EDGE_WAKE
-from tests.support.brokers import until
 from tests.support.servers import ValkeyServer
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 BACK_WITHIN = 5.0

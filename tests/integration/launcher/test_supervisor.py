@@ -17,9 +17,9 @@ from launcher.home import Home
 from launcher.probes import Health
 from launcher.service import Program, Service, StartFailed, State
 from launcher.supervisor import Step, Stop, Supervisor
-from tests.support.brokers import until
 from tests.support.processes import alive
 from tests.support.programs import program, when
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 

@@ -7,7 +7,7 @@ import pytest
 from iotsphere import topics
 from tests.integration.shadow.parts import Cloud, Edge, make_edge
 from tests.support.deliveries import record
-from tests.support.recording_sender import eventually
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 DELTA = "/shadow/update/delta"
@@ -96,7 +96,7 @@ async def test_what_a_crash_left_is_told_by_the_sweep(pool: Any, redis: Any, clo
     async with make_edge(pool, redis) as edge:
         [delta] = await edge.sender.wait_for(DELTA)
         assert delta.body["state"] == {"a": 1}
-        await eventually(lambda: not edge.announcer._announcing.locked())
+        await until(lambda: not edge.announcer._announcing.locked(), 10.0)
         assert await announced(pool) == 1
 
 

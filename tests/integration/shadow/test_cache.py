@@ -8,21 +8,21 @@ import pytest
 from shadow.cache import ShadowCache, connect, keys_of
 from shadow.document import Document, decode
 from tests.integration.shadow.parts import Cloud, Edge, make_cloud, make_edge
-from tests.support.recording_sender import eventually
 from tests.support.servers import ValkeyServer
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 KEY = ("d1", "")
 
 
 async def sound(*caches: ShadowCache) -> None:
-    await eventually(lambda: not any(cache.behind for cache in caches))
+    await until(lambda: not any(cache.behind for cache in caches), 10.0)
 
 
 async def test_the_keys_hold_the_json_of_each_section(edge: Edge, redis: Any) -> None:
     await sound(edge.cache)
     await edge.request("update", {"state": {"desired": {"a": 1.0, "big": 9007199254740993, "e": []}, "reported": {"a": 1}}})
-    await eventually(lambda: edge.events)
+    await until(lambda: edge.events, 10.0)
     assert await redis.get("device:{d1}:desired") == b'{"a":1.0,"big":9007199254740993,"e":[]}'
     assert await redis.get("device:{d1}:reported") == b'{"a":1}'
     assert await redis.get("device:{d1}:delta") == b'{"big":9007199254740993,"e":[]}'
@@ -30,7 +30,7 @@ async def test_the_keys_hold_the_json_of_each_section(edge: Edge, redis: Any) ->
     assert (head[b"version"], head[b"desired_version"], head[b"reported_version"]) == (b"1", b"1", b"1")
     assert set(decode(head[b"metadata"])) == {"desired", "reported"}
     await edge.request("update", {"state": {"desired": None}})
-    await eventually(lambda: len(edge.events) == 2)
+    await until(lambda: len(edge.events) == 2, 10.0)
     assert await redis.exists("device:{d1}:desired", "device:{d1}:delta") == 0
 
 
@@ -122,7 +122,7 @@ async def test_everything_goes_on_without_redis_and_is_right_when_it_is_back(tmp
                 seen = await cloud.service.get("d1")
             assert seen is not None
             assert (seen.version, seen.state) == (view.version + 1, {"desired": {"a": 2}, "reported": {"a": 2}})
-            await eventually(lambda: edge.cache.behind and cloud.cache.behind)
+            await until(lambda: edge.cache.behind and cloud.cache.behind, 10.0)
             await asyncio.to_thread(server.start)
             await sound(cloud.cache, edge.cache)
             assert await redis.get("device:{d1}:reported") == b'{"a":2}'

@@ -11,8 +11,8 @@ from shadow import plan
 from shadow.document import decode
 from tests.integration.shadow.parts import Edge, make_edge
 from tests.support.deliveries import add_devices, delivery
-from tests.support.recording_sender import eventually
 from tests.support.servers import PostgresServer
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -123,7 +123,7 @@ async def test_of_many_writers_with_the_same_version_exactly_one_wins(pool: Any,
     async with make_edge(pool, redis) as one, make_edge(pool, redis) as other:
         body = {"state": {"reported": {"a": 1}}, "version": 0}
         await asyncio.gather(*(edge.request("update", body) for edge in (one, other) for _ in range(50)))
-        await eventually(lambda: len(one.sender.on("/rejected")) + len(other.sender.on("/rejected")) == 99)
+        await until(lambda: len(one.sender.on("/rejected")) + len(other.sender.on("/rejected")) == 99, 10.0)
         assert len(one.sender.on("/update/accepted")) + len(other.sender.on("/update/accepted")) == 1
 
 
@@ -168,7 +168,7 @@ async def test_an_absent_postgres_is_waited_out(tmp_path: Any, redis: Any) -> No
 async def test_an_absent_device_is_committed_all_the_same(edge: Edge, pool: Any) -> None:
     await edge.request("update", {"state": {"reported": {"a": 1}}}, device="d2")
     assert (await row(pool, "d2"))["version"] == 1
-    await eventually(lambda: len(edge.events) == 1)
+    await until(lambda: len(edge.events) == 1, 10.0)
     assert edge.sender.sent == []
 
 

@@ -14,8 +14,9 @@ from iotsphere import topics
 from iotsphere.devices import device_types
 from simulator.fleet import run_fleet
 from simulator.report import FleetReport, Progress
-from tests.support.brokers import TestBroker, running_broker, until
+from tests.support.brokers import TestBroker, running_broker
 from tests.support.pki import Pki
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 TYPE = next(iter(device_types().values()))

@@ -6,9 +6,10 @@ import pytest
 
 from broker.embedded.codec import PUBACK, PUBCOMP, PUBREC, PUBREL, encode_ack
 from iotsphere import topics
-from tests.support.brokers import running_broker, until
+from tests.support.brokers import running_broker
 from tests.support.mqtt_raw import RawClient, connect, packet, subscribe
 from tests.support.pki import Pki
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 READINGS = topics.telemetry("d")

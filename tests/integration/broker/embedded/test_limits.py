@@ -11,9 +11,10 @@ from broker.api import Lane, Sent
 from broker.embedded.codec import encode_publish
 from broker.embedded.limits import Limits
 from iotsphere import topics
-from tests.support.brokers import TestBroker, running_broker, until
+from tests.support.brokers import TestBroker, running_broker
 from tests.support.mqtt_raw import PINGREQ, RawClient, connect, field, packet, subscribe
 from tests.support.pki import Pki
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 READINGS = topics.telemetry("d")

@@ -9,9 +9,10 @@ import pytest
 from broker.embedded.limits import Limits
 from broker.embedded.protocol import Level
 from tests.support import malformed
-from tests.support.brokers import TestBroker, running_broker, until
+from tests.support.brokers import TestBroker, running_broker
 from tests.support.mqtt_raw import RawClient, connect, field, packet
 from tests.support.pki import Pki
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 BEFORE, AFTER = malformed.before_connect("d"), malformed.after_connect("d")

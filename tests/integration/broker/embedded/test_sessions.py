@@ -8,9 +8,10 @@ from broker.api import Lane, Sent
 from broker.embedded.codec import PUBACK, PUBREC, encode_ack, encode_publish
 from broker.embedded.limits import Limits
 from iotsphere import topics
-from tests.support.brokers import running_broker, until
+from tests.support.brokers import running_broker
 from tests.support.mqtt_raw import RawClient, connect
 from tests.support.pki import Pki
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 READINGS = topics.telemetry("d")
