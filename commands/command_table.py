@@ -203,18 +203,7 @@ class CommandTable:
     async def claim(self, sessions: Mapping[str, int], now: datetime) -> list[Claimed]:
         """Claim what is due for these devices in their sessions; rows that another process holds are passed over."""
         rows = await self._pool.fetch(_CLAIM, list(sessions), list(sessions.values()), now)
-        return [
-            Claimed(
-                row["id"],
-                row["device_id"],
-                row["name"],
-                _parsed(row["params"]),
-                row["created_at"],
-                row["expires_at"],
-                row["sent_session"],
-            )
-            for row in rows
-        ]
+        return [_claimed(row) for row in rows]
 
     async def reclaim(self, sessions: Sequence[tuple[str, int, int | None]]) -> None:
         """Correct claims: (command, session that it was claimed for, session that it went out in or None when it did not)."""

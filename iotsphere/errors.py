@@ -16,8 +16,7 @@ IotsphereError
 │   ├── HomeInUse
 │   └── Misconfigured
 └── TemporaryError         nobody must act: wait and try again
-    ├── StoreUnavailable
-    └── BrokerBusy
+    └── StoreUnavailable
 """
 
 
@@ -125,7 +124,3 @@ class TemporaryError(IotsphereError):
 
 class StoreUnavailable(TemporaryError):
     """PostgreSQL or Valkey does not answer now."""
-
-
-class BrokerBusy(TemporaryError):
-    """The broker takes no more messages now."""

@@ -89,7 +89,6 @@ class AlertGenerated(msgspec.Struct, kw_only=True, frozen=True, tag="alert"):
     simulated: bool = False
 
 
-DeviceUpdate = ShadowChanged | MessageRefused
 Event = TelemetryEnvelope | DeviceStatus | CommandChanged | ShadowChanged | MessageRefused | AlertGenerated
 TOPIC_OF: dict[type, str] = {
     TelemetryEnvelope: DEVICE_TELEMETRY,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 PREFIX = "iot/v1"
-MAX_TOPIC_BYTES = 512
 MAX_DEPTH = 12
 _DEVICE_ID = re.compile(r"(?!ca\Z)[A-Za-z0-9][A-Za-z0-9:._-]{0,63}\Z")
 _SHADOW_NAME = re.compile(r"[A-Za-z0-9:_-]{1,64}\Z")

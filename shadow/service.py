@@ -27,15 +27,13 @@ class ShadowView:
     Attributes:
         state: ``desired``, ``reported`` and ``delta``, each only when there is something in it.
         metadata: ``{"timestamp": seconds}`` for every leaf of desired and reported.
-        version: of the document; ``desired_version`` is the one in which desired was last written.
+        version: of the document.
         timestamp: seconds since the Unix epoch of this version.
     """
 
     state: dict[str, Any]
     metadata: dict[str, Any]
     version: int
-    desired_version: int
-    reported_version: int
     timestamp: int
 
 
@@ -118,6 +116,4 @@ class ShadowService:
 
 def _view(found: Document) -> ShadowView:
     body = replies.got(found, found.timestamp)
-    return ShadowView(
-        body["state"], body["metadata"], found.version, found.desired_version, found.reported_version, found.timestamp
-    )
+    return ShadowView(body["state"], body["metadata"], found.version, found.timestamp)

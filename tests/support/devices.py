@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from random import Random
 from typing import Any
 
 from iotsphere import topics
@@ -48,7 +47,3 @@ def delivery(
     topic = f"{topics.PREFIX}/{device.id}/{kind.value}"
     data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     return Delivery(device, topics.Route(device.id, kind), topic, data, 1, repeated, received_at, next(_sessions))
-
-
-def random_values(rng: Random) -> dict[str, float]:
-    return {"temperature": round(rng.uniform(0, 90), 2), "humidity": round(rng.uniform(0, 100), 1)}

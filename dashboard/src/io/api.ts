@@ -49,7 +49,6 @@ export class Api {
     this.send<T.ShadowDocument>("PATCH", `/devices/${id(device)}/shadow`, { desired }, "application/merge-patch+json");
   commands = async (device: string): Promise<T.Command[]> =>
     listed(await this.get<T.Command[] | Items<T.Command>>(`/devices/${id(device)}/commands?limit=20`));
-  command = (command: string) => this.get<T.Command>(`/commands/${id(command)}`);
   cancel = (command: string) => this.send<T.Command>("POST", `/commands/${id(command)}/cancel`);
   run = (device: string, name: string, params: object) => this.send<T.Command>("POST", `/devices/${id(device)}/commands`, { name, params });
   history = (device: string, from: number, maxPoints: number) =>

@@ -7,7 +7,7 @@ export function theme(): Theme {
   return chosen === "light" || chosen === "dark" ? chosen : "auto";
 }
 
-export function nextTheme(): Theme {
+export function nextTheme(): void {
   const chosen = NEXT[theme()];
   if (chosen === "auto") delete document.documentElement.dataset["theme"];
   else document.documentElement.dataset["theme"] = chosen;
@@ -17,7 +17,6 @@ export function nextTheme(): Theme {
     // Blocked storage: the choice holds until the page is closed.
   }
   dispatchEvent(new Event("iot-theme"));
-  return chosen;
 }
 
 /** Told when the colours change, by choice or by the system. */
