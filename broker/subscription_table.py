@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 
-from iotsphere.infra.postgres import Connection
+from iotsphere.infra.postgres import Connection, columns
 
 PAGE = 2_000
 Row = tuple[str, str, int]  # device, topic filter, granted QoS
@@ -17,7 +17,7 @@ async def every(connection: Connection) -> AsyncIterator[Row]:
 
 async def put(connection: Connection, rows: Iterable[Row]) -> None:
     """Insert or replace; a device that is not registered any more is left out."""
-    devices, filters, qualities = _columns(rows, 3)
+    devices, filters, qualities = columns(rows, 3)
     await connection.execute(
         "insert into registry.subscriptions (device_id, filter, qos)"
         " select device_id, filter, qos from unnest($1::text[], $2::text[], $3::smallint[]) as new (device_id, filter, qos)"
@@ -29,14 +29,9 @@ async def put(connection: Connection, rows: Iterable[Row]) -> None:
 
 async def remove(connection: Connection, rows: Iterable[tuple[str, str]]) -> None:
     """Delete (device, filter) pairs."""
-    devices, filters = _columns(rows, 2)
+    devices, filters = columns(rows, 2)
     await connection.execute(
         "delete from registry.subscriptions using unnest($1::text[], $2::text[]) as old (device_id, filter)"
         " where subscriptions.device_id = old.device_id and subscriptions.filter = old.filter",
         devices, filters,
     )  # fmt: skip
-
-
-def _columns(rows: Iterable[tuple[object, ...]], count: int) -> list[list[object]]:
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    return columns or [[] for _ in range(count)]

@@ -1,6 +1,6 @@
 """All SQL of ops.commands and ops.command_transitions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +10,7 @@ import msgspec
 
 from commands.lifecycle import DELIVERED, OPEN, SENT, TRANSITIONS
 from commands.view import CommandView, Transition
+from iotsphere.infra.postgres import columns
 
 MAX_OPEN = 100
 EDGE = "edge"
@@ -207,7 +208,7 @@ class CommandTable:
 
     async def reclaim(self, sessions: Sequence[tuple[str, int, int | None]]) -> None:
         """Correct claims: (command, session that it was claimed for, session that it went out in or None when it did not)."""
-        await self._pool.execute(_CLAIMED_IN, *_columns(sessions, 3))
+        await self._pool.execute(_CLAIMED_IN, *columns(sessions, 3))
 
     async def overdue(self, now: datetime, limit: int = 500) -> list[tuple[str, str, str, bool]]:
         """Id, device, state, and whether it was claimed for a session, of open commands whose time is over."""
@@ -223,7 +224,7 @@ class CommandTable:
         Args:
             durable: return when it is on disk.
         """
-        rows = await self._pool.fetch(_ADVANCE, *_columns([_values(step) for step in steps], 9), durable)
+        rows = await self._pool.fetch(_ADVANCE, *columns([_values(step) for step in steps], 9), durable)
         found = {row["id"]: row for row in rows}
         return [_advanced(step, found[step.id]) for step in steps]
 
@@ -276,8 +277,3 @@ def _json(value: object) -> str | None:
 
 def _parsed(text: str | None) -> Any:
     return None if text is None else msgspec.json.decode(text)
-
-
-def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    return columns or [[] for _ in range(width)]

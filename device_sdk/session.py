@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from device_sdk.outbox import Done, Gaps, MemoryOutbox, Message, Outbox, Policy
+from device_sdk.outbox import Done, Gaps, MemoryOutbox, Message, Outbox
 from device_sdk.shadow import DeviceShadow
 from iotsphere import topics
 from iotsphere.errors import InvalidInput
@@ -68,7 +68,6 @@ class DeviceSession:
         device: str,
         *,
         outbox: Outbox | None = None,
-        policy: Policy = "drop_oldest",
         clock: Callable[[], float] = time.time,
         boot: str | None = None,
     ) -> None:
@@ -79,7 +78,7 @@ class DeviceSession:
         self.rejected = ""
         self._clock = clock
         self._boot = boot or secrets.token_hex(8)
-        self._telemetry: Outbox = outbox if outbox is not None else MemoryOutbox(TELEMETRY, policy)
+        self._telemetry: Outbox = outbox if outbox is not None else MemoryOutbox(TELEMETRY)
         self._urgent: Outbox = MemoryOutbox(URGENT)
         self._gaps = Gaps()
         self._seq = 0

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from iotsphere.infra.postgres import columns
 from shadow.document import Document, decode, encode
 
 Key = tuple[str, str]
@@ -108,7 +109,7 @@ class ShadowTable:
 
     async def load(self, keys: Collection[Key]) -> dict[Key, Document]:
         """The documents of these keys that ever existed."""
-        return _documents(await self._pool.fetch(_LOAD, *_columns(keys, 2)))
+        return _documents(await self._pool.fetch(_LOAD, *columns(keys, 2)))
 
     async def of_devices(self, devices: Sequence[str]) -> dict[Key, Document]:
         """All documents of these devices."""
@@ -134,12 +135,12 @@ class ShadowTable:
         """Store each document if its version is still the base, with its revisions; returns the keys that were stored."""
         documents = [_values(write) for write in writes]
         revisions = [(*write.key, r.version, r.actor, r.update, float(r.timestamp)) for write in writes for r in write.revisions]
-        return {tuple(row) for row in await self._pool.fetch(_STORE, *_columns(documents, 11), *_columns(revisions, 6))}
+        return {tuple(row) for row in await self._pool.fetch(_STORE, *columns(documents, 11), *columns(revisions, 6))}
 
     async def announced(self, versions: Collection[tuple[str, str, int]]) -> None:
         """Note that everything up to these versions was announced."""
         if versions:
-            await self._pool.execute(_ANNOUNCED, *_columns(versions, 3))
+            await self._pool.execute(_ANNOUNCED, *columns(versions, 3))
 
 
 def _values(write: Write) -> tuple[object, ...]:
@@ -152,11 +153,6 @@ def _values(write: Write) -> tuple[object, ...]:
 
 def _text(value: object) -> str | None:
     return None if value is None else encode(value).decode()
-
-
-def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    return columns or [[] for _ in range(width)]
 
 
 def _documents(rows: Iterable["asyncpg.Record"]) -> dict[Key, Document]:
