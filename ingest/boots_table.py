@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-import asyncpg
-
 from ingest.batch import BootKey
+from iotsphere.infra.postgres import Pool
 
 KEPT = 100  # boots of a device
 
@@ -22,7 +21,7 @@ where b.device_id = d.device_id and (b.seen_at, b.boot) <= (newest_to_go.seen_at
 _TRIM = "delete from telemetry.boots where seen_at < now() - make_interval(days => $1)"
 
 
-async def settle(pool: "asyncpg.Pool[asyncpg.Record]", boots: Mapping[BootKey, int]) -> dict[BootKey, int]:
+async def settle(pool: Pool, boots: Mapping[BootKey, int]) -> dict[BootKey, int]:
     """The offset (µs) of each boot: the first one that anybody settled, else the one given here.
 
     Of each device the KEPT boots that were heard of last are remembered.
@@ -33,6 +32,6 @@ async def settle(pool: "asyncpg.Pool[asyncpg.Record]", boots: Mapping[BootKey, i
     return {(row["device_id"], row["boot"]): row["offset_us"] for row in rows}
 
 
-async def trim(pool: "asyncpg.Pool[asyncpg.Record]", days: int) -> None:
+async def trim(pool: Pool, days: int) -> None:
     """Forget boots that were not heard of for so many days."""
     await pool.execute(_TRIM, days)

@@ -3,17 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
-
-import asyncpg
 
 from ingest.batch import DeadLetter
-
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
-    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
-    Pool = asyncpg.Pool[asyncpg.Record]
+from iotsphere.infra.postgres import Connection, Pool
 
 KEPT, KEPT_DAYS = 100_000, 30
 # Of a message that is wrong in itself the beginning tells enough; what is right and was not stored is kept whole.
@@ -47,7 +39,7 @@ class LetterRow:
     reason: str
 
 
-async def insert(connection: "Connection", letters: Sequence[DeadLetter]) -> None:
+async def insert(connection: Connection, letters: Sequence[DeadLetter]) -> None:
     """Keep letters, within the caller's transaction if there is one."""
     if letters:
         await connection.executemany(_INSERT, [_record(letter) for letter in letters])
@@ -65,11 +57,11 @@ def _text(text: str) -> str:
     return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()
 
 
-async def list_letters(pool: "Pool", device: str, limit: int) -> list[LetterRow]:
+async def list_letters(pool: Pool, device: str, limit: int) -> list[LetterRow]:
     """A device's letters, newest first."""
     return [LetterRow(**row) for row in await pool.fetch(_LIST, device, limit)]
 
 
-async def trim(pool: "Pool") -> None:
+async def trim(pool: Pool) -> None:
     """Drop what is too old or too many."""
     await pool.execute(_TRIM, KEPT_DAYS, KEPT)

@@ -3,14 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-import asyncpg
-
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
-    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+from iotsphere.infra.postgres import Connection
 
 KEPT = 10_000  # events of a device
 FORGET = """
@@ -54,20 +48,20 @@ class StatusRow:
     at: datetime
 
 
-async def add(connection: "Connection", rows: Sequence[EventRow]) -> None:
+async def add(connection: Connection, rows: Sequence[EventRow]) -> None:
     """Add events; those that are there already are left."""
     if rows:
         columns = zip(*((row.device, row.timestamp, row.name, row.severity, row.data) for row in rows), strict=True)
         await connection.execute(_ADD, *map(list, columns))
 
 
-async def trim(connection: "Connection", devices: Sequence[str]) -> None:
+async def trim(connection: Connection, devices: Sequence[str]) -> None:
     """Keep the newest KEPT events of each of these devices."""
     if devices:
         await connection.execute(_TRIM, devices, KEPT)
 
 
-async def set_status(connection: "Connection", rows: Sequence[StatusRow]) -> None:
+async def set_status(connection: Connection, rows: Sequence[StatusRow]) -> None:
     """Replace older texts; one row a device, the last one counts."""
     last = {row.device: row for row in rows}
     if last:

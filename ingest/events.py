@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import asyncpg
 
@@ -15,10 +14,7 @@ from ingest.metrics import IngestMetrics
 from ingest.store import UNSTORABLE
 from ingest.validate import Window
 from iotsphere.delivery import Delivery
-from iotsphere.infra.postgres import AWAY, Patience
-
-if TYPE_CHECKING:
-    Pool = asyncpg.Pool[asyncpg.Record]
+from iotsphere.infra.postgres import AWAY, Patience, Pool
 
 TRIM_EVERY = 1000  # events of a device: so many more than event_table.KEPT may be there
 
@@ -39,8 +35,8 @@ class EventPipeline:
 
     def __init__(
         self,
-        pool: "Pool",
-        letters: "Pool",
+        pool: Pool,
+        letters: Pool,
         *,
         retention_days: int,
         guard: DiskGuard | None = None,

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 import asyncpg
 import structlog
@@ -12,10 +11,7 @@ import structlog
 from ingest import sequences_table
 from ingest.arrivals import Arrivals
 from ingest.metrics import IngestMetrics
-from iotsphere.infra.postgres import AWAY, Patience, wait_out
-
-if TYPE_CHECKING:
-    Pool = asyncpg.Pool[asyncpg.Record]
+from iotsphere.infra.postgres import AWAY, Patience, Pool, wait_out
 
 log = structlog.get_logger()
 
@@ -32,7 +28,7 @@ class Folding:
         pool: the telemetry database.
     """
 
-    def __init__(self, pool: "Pool", metrics: IngestMetrics) -> None:
+    def __init__(self, pool: Pool, metrics: IngestMetrics) -> None:
         self._pool = pool
         self._metrics = metrics
         self._patience = Patience("sequence numbers")

@@ -5,19 +5,13 @@ from array import array
 from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
-
-import asyncpg
 
 from ingest import telemetry_reads
 from ingest.batch import POSTGRES_EPOCH_US
 from ingest.latest import LatestStore
 from ingest.latest_value import LatestValue
 from ingest.thin import Column, aligned, points_within, thin
-from iotsphere.infra.postgres import unavailable_as_ours
-
-if TYPE_CHECKING:
-    Pool = asyncpg.Pool[asyncpg.Record]
+from iotsphere.infra.postgres import Pool, unavailable_as_ours
 
 __all__ = ["History", "LatestValue", "Series"]
 
@@ -45,7 +39,7 @@ class History:
         page: readings a statement, which is what a long history takes of memory at once; more than one moment has.
     """
 
-    def __init__(self, pool: "Pool", latest: LatestStore, *, page: int = 400_000) -> None:
+    def __init__(self, pool: Pool, latest: LatestStore, *, page: int = 400_000) -> None:
         self._pool = pool
         self._latest = latest
         self._page = page

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import asyncpg
 import redis.asyncio
@@ -14,10 +13,7 @@ from ingest import telemetry_reads
 from ingest.batch import Row
 from ingest.latest_keys import LatestKeys
 from ingest.latest_value import LatestValue, newer, written
-from iotsphere.infra.postgres import AWAY, unavailable_as_ours
-
-if TYPE_CHECKING:
-    Pool = asyncpg.Pool[asyncpg.Record]
+from iotsphere.infra.postgres import AWAY, Pool, unavailable_as_ours
 
 log = structlog.get_logger()
 
@@ -41,7 +37,7 @@ class LatestStore:
         pool: the telemetry database.
     """
 
-    def __init__(self, client: "redis.asyncio.Redis", pool: "Pool") -> None:
+    def __init__(self, client: "redis.asyncio.Redis", pool: Pool) -> None:
         self._keys = LatestKeys(client)
         self._pool = pool
         self._pending: dict[tuple[str, str], Row] = {}

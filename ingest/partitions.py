@@ -4,13 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
 
-import asyncpg
 import structlog
 
-if TYPE_CHECKING:
-    Pool = asyncpg.Pool[asyncpg.Record]
+from iotsphere.infra.postgres import Pool
 
 log = structlog.get_logger()
 
@@ -49,7 +46,7 @@ class Partitions:
         clock: seconds since the Unix epoch.
     """
 
-    def __init__(self, pool: "Pool", retention_days: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, pool: Pool, retention_days: int, clock: Callable[[], float] = time.time) -> None:
         self._pool = pool
         self._retention_days = retention_days
         self._clock = clock

@@ -3,9 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
-
-import asyncpg
 
 from ingest import boots_table, sequences_table
 from ingest.announce import Announcer
@@ -23,10 +20,7 @@ from ingest.store import Outcome, Store
 from iotsphere.bus import EventBus
 from iotsphere.delivery import Delivery
 from iotsphere.devices._spec import DeviceType
-from iotsphere.infra.postgres import Patience, wait_out
-
-if TYPE_CHECKING:
-    Pool = asyncpg.Pool[asyncpg.Record]
+from iotsphere.infra.postgres import Patience, Pool, wait_out
 
 
 class TelemetryPipeline:
@@ -45,7 +39,7 @@ class TelemetryPipeline:
     def __init__(
         self,
         dsn: str,
-        pool: "Pool",
+        pool: Pool,
         types: Mapping[str, DeviceType],
         bus: EventBus,
         latest: LatestStore,

@@ -2,17 +2,13 @@
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import asyncpg
 import structlog
 
 from ingest import boots_table, dead_letters_table, sequences_table
 from ingest.partitions import Partitions
-from iotsphere.infra.postgres import AWAY
-
-if TYPE_CHECKING:
-    Pool = asyncpg.Pool[asyncpg.Record]
+from iotsphere.infra.postgres import AWAY, Pool
 
 log = structlog.get_logger()
 
@@ -29,7 +25,7 @@ class Upkeep:
         retention_days: how long boots that are silent are remembered.
     """
 
-    def __init__(self, pool: "Pool", partitions: Partitions, retention_days: int) -> None:
+    def __init__(self, pool: Pool, partitions: Partitions, retention_days: int) -> None:
         self._pool = pool
         self._partitions = partitions
         self._retention_days = retention_days

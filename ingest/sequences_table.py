@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncpg
 
@@ -11,13 +11,8 @@ from ingest.batch import Run
 from ingest.intervals import Intervals
 from ingest.ledger import Kept
 from ingest.sequences import Account, Settled, settle
+from iotsphere.infra.postgres import Connection, Pool
 from iotsphere.registry import DeviceRecord
-
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
-    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
-    Pool = asyncpg.Pool[asyncpg.Record]
 
 FOLDED = 300  # batches a statement
 SPACIOUS = 4096  # bytes, about 200 ranges: such an account is settled
@@ -146,7 +141,7 @@ class Totals:
     late: int
 
 
-async def fold(connection: "Connection", without: Collection[int]) -> bool:
+async def fold(connection: Connection, without: Collection[int]) -> bool:
     """Move the oldest of the journal into the accounts, within the caller's transaction.
 
     Args:
@@ -163,7 +158,7 @@ async def fold(connection: "Connection", without: Collection[int]) -> bool:
     return bool(rows[0]["batches"] == FOLDED)
 
 
-async def _settle(connection: "Connection", row: asyncpg.Record) -> None:
+async def _settle(connection: Connection, row: asyncpg.Record) -> None:
     account = settle(_account(row))
     counts = account.settled
     await connection.execute(
@@ -172,7 +167,7 @@ async def _settle(connection: "Connection", row: asyncpg.Record) -> None:
     )  # fmt: skip
 
 
-async def find(pool: "Pool", runs: Mapping[Run, DeviceRecord]) -> dict[Run, Kept]:
+async def find(pool: Pool, runs: Mapping[Run, DeviceRecord]) -> dict[Run, Kept]:
     """What is known of these runs under their present owners."""
     keys = list(runs)
     rows = await pool.fetch(
@@ -182,7 +177,7 @@ async def find(pool: "Pool", runs: Mapping[Run, DeviceRecord]) -> dict[Run, Kept
     return {keys[row["n"] - 1]: Kept(_intervals(row["seen"]), row["newest"]) for row in rows}
 
 
-async def list_accounts(pool: "Pool", device: str, organization: str, limit: int) -> list[AccountRow]:
+async def list_accounts(pool: Pool, device: str, organization: str, limit: int) -> list[AccountRow]:
     """A device's accounts in the time of one owner, the one that was heard of last first."""
     rows = await pool.fetch(_LIST, device, organization, limit)
     return [
@@ -193,14 +188,14 @@ async def list_accounts(pool: "Pool", device: str, organization: str, limit: int
     ]
 
 
-async def totals(pool: "Pool", organizations: Sequence[str] | None) -> Totals:
+async def totals(pool: Pool, organizations: Sequence[str] | None) -> Totals:
     """Sums over all accounts of some organizations, None for all."""
     row = await pool.fetchrow(_TOTALS, organizations)
     assert row is not None  # noqa: S101 - an aggregate has one row
     return Totals(**row)
 
 
-async def trim(pool: "Pool", days: int) -> None:
+async def trim(pool: Pool, days: int) -> None:
     """Forget accounts that were not heard of for so many days, and those beyond KEPT_OF_A_DEVICE."""
     await pool.execute(_TRIM, days, KEPT_OF_A_DEVICE)
 

@@ -2,14 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
-
-import asyncpg
 
 from ingest.latest_value import LatestValue, about
-
-if TYPE_CHECKING:
-    Pool = asyncpg.Pool[asyncpg.Record]
+from iotsphere.infra.postgres import Pool
 
 NEWEST = 500  # readings of a device among which its latest values are looked for
 READ_SECONDS = 30.0
@@ -45,7 +40,7 @@ where device_id = any($1) and measurement = $2 and timestamp >= $3 and timestamp
 """
 
 
-async def latest(pool: "Pool", devices: Sequence[str]) -> dict[str, dict[str, LatestValue]]:
+async def latest(pool: Pool, devices: Sequence[str]) -> dict[str, dict[str, LatestValue]]:
     """The newest value of each measurement among the newest readings of each device."""
     found: dict[str, dict[str, LatestValue]] = {device: {} for device in devices}
     for row in await pool.fetch(_LATEST, list(devices), NEWEST, timeout=READ_SECONDS):
@@ -55,7 +50,7 @@ async def latest(pool: "Pool", devices: Sequence[str]) -> dict[str, dict[str, La
 
 
 async def page(
-    pool: "Pool", device: str, start: datetime, end: datetime, measurements: Sequence[str] | None, limit: int
+    pool: Pool, device: str, start: datetime, end: datetime, measurements: Sequence[str] | None, limit: int
 ) -> list[tuple[str, bytes, bytes]]:
     """The first ``limit`` readings in [start, end): measurement, times (µs since 2000) and values, big-endian, 8 bytes each.
 
@@ -69,7 +64,7 @@ async def page(
 
 
 async def average(
-    pool: "Pool", devices: Sequence[str], measurement: str, start: datetime, end: datetime
+    pool: Pool, devices: Sequence[str], measurement: str, start: datetime, end: datetime
 ) -> tuple[float | None, int]:
     """Mean and number of the readings of many devices in [start, end)."""
     row = await pool.fetchrow(_AVERAGE, list(devices), measurement, start, end, timeout=READ_SECONDS)
