@@ -9,7 +9,7 @@ import structlog
 
 from ingest.batch import DeadLetter, Row, unix_us
 from ingest.latest import LatestStore
-from ingest.latest_value import about
+from ingest.latest_value import Newest, about, add_newest
 from ingest.metrics import IngestMetrics
 from ingest.store import Outcome
 from iotsphere.bus import EventBus
@@ -23,7 +23,6 @@ REFUSALS = 100  # told in a round
 REST, LONGEST_PAUSE = 4, 0.25  # after a round, so many times as long as it took: at most a fifth of the time goes into this
 
 Point = tuple[str, float, str, float, bool]
-Newest = dict[tuple[str, str], Row]
 
 
 class Announcer:
@@ -109,15 +108,6 @@ class Announcer:
 
 def _size(outcome: Outcome) -> int:
     return sum(map(len, outcome.rows)) + len(outcome.letters)
-
-
-def add_newest(newest: Newest, rows: Iterable[Row]) -> None:
-    """Keep the newest row of each device and measurement."""
-    for row in rows:
-        key = (row[0], row[2])
-        old = newest.get(key)
-        if old is None or old[1] < row[1]:
-            newest[key] = row
 
 
 def _point(row: Row) -> Point:

@@ -10,9 +10,8 @@ import redis.asyncio
 import structlog
 
 from ingest import telemetry_reads
-from ingest.batch import Row
 from ingest.latest_keys import LatestKeys
-from ingest.latest_value import LatestValue, newer, written
+from ingest.latest_value import LatestValue, Newest, add_newest, newer, text_of, written
 from iotsphere.infra.postgres import AWAY, Pool, unavailable_as_ours
 
 log = structlog.get_logger()
@@ -26,8 +25,6 @@ PENDING = 200_000  # values that wait for Valkey; policy when full: forget them 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 REST = 9  # after a flush, so many times as long as it took: at most a tenth of the time goes into this
 
-Newest = Mapping[tuple[str, str], Row]
-
 
 class LatestStore:
     """Reads anywhere; writes where start() was called.
@@ -40,7 +37,7 @@ class LatestStore:
     def __init__(self, client: "redis.asyncio.Redis", pool: Pool) -> None:
         self._keys = LatestKeys(client)
         self._pool = pool
-        self._pending: dict[tuple[str, str], Row] = {}
+        self._pending: Newest = {}
         self._distrusted: set[str] = set()  # bounded by the number of devices
         self._generation: str | None = None
         self._arrived = asyncio.Event()
@@ -65,10 +62,7 @@ class LatestStore:
     def offer(self, newest: Newest) -> None:
         """These were committed. Returns at once."""
         pending = self._pending
-        for key, row in newest.items():
-            old = pending.get(key)
-            if old is None or old[1] < row[1]:
-                pending[key] = row
+        add_newest(pending, newest.values())
         if len(pending) > PENDING:
             self.forget({device for device, _ in pending})
             pending.clear()
@@ -86,8 +80,8 @@ class LatestStore:
             StoreUnavailable: PostgreSQL is needed and away.
         """
         found: dict[str, Mapping[str, LatestValue]] = {}
-        for start in range(0, len(devices), CHUNK):
-            found.update(await self._latest(devices[start : start + CHUNK]))
+        for chunk in _chunks(devices):
+            found.update(await self._latest(chunk))
         return found
 
     async def _latest(self, devices: Sequence[str]) -> dict[str, Mapping[str, LatestValue]]:
@@ -166,7 +160,7 @@ class LatestStore:
             self._back()
         return written_down
 
-    def _take_back(self, pending: dict[tuple[str, str], Row], distrusted: set[str]) -> None:
+    def _take_back(self, pending: Newest, distrusted: set[str]) -> None:
         arrived, self._pending = self._pending, pending
         self._distrusted |= distrusted
         self.offer(arrived)
@@ -198,13 +192,9 @@ class LatestStore:
         return self._generation
 
 
-def _chunks(devices: list[str]) -> Iterable[list[str]]:
+def _chunks(devices: Sequence[str]) -> Iterable[Sequence[str]]:
     return (devices[start : start + CHUNK] for start in range(0, len(devices), CHUNK))
 
 
 def _texts_of(stored: Mapping[str, Mapping[str, LatestValue]]) -> dict[str, dict[str, str]]:
-    return {device: {key: _text(value) for key, value in values.items()} for device, values in stored.items()}
-
-
-def _text(value: LatestValue) -> str:
-    return f"{round(value.ts * 1000)} {value.value!r} {value.source or '-'} {value.quality or '-'}"
+    return {device: {key: text_of(value) for key, value in values.items()} for device, values in stored.items()}

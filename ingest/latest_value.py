@@ -8,6 +8,9 @@ from typing import Any
 
 from ingest.batch import Row, unix_us
 
+Newest = dict[tuple[str, str], Row]
+"""Device and measurement → row."""
+
 
 @dataclass(frozen=True, slots=True)
 class LatestValue:
@@ -34,8 +37,16 @@ def about(metadata: str | None) -> tuple[str | None, str | None]:
 
 def written(row: Row) -> str:
     """``µs value source quality``; a script compares the first word, so the others may be anything without a space."""
-    source, quality = about(row[4])
-    return f"{unix_us(row[1])} {float(row[3])!r} {source or '-'} {quality or '-'}"
+    return _line(unix_us(row[1]), float(row[3]), *about(row[4]))
+
+
+def text_of(value: LatestValue) -> str:
+    """The same of a reading that was read from PostgreSQL."""
+    return _line(round(value.ts * 1000), value.value, value.source, value.quality)
+
+
+def _line(micros: int, value: float | None, source: str | None, quality: str | None) -> str:
+    return f"{micros} {value!r} {source or '-'} {quality or '-'}"
 
 
 def read(text: str) -> LatestValue:
@@ -52,3 +63,12 @@ def newer(values: Iterable[Mapping[str, LatestValue]]) -> dict[str, LatestValue]
             if key not in newest or newest[key].ts < value.ts:
                 newest[key] = value
     return newest
+
+
+def add_newest(newest: Newest, rows: Iterable[Row]) -> None:
+    """Keep the newest row of each device and measurement."""
+    for row in rows:
+        key = (row[0], row[2])
+        old = newest.get(key)
+        if old is None or old[1] < row[1]:
+            newest[key] = row

@@ -6,9 +6,10 @@ import pytest
 import redis.asyncio
 
 from ingest import announce
-from ingest.announce import Announcer, add_newest, refusals_of
+from ingest.announce import Announcer, refusals_of
 from ingest.batch import DeadLetter, Row, letter, moment_of
 from ingest.latest import LatestStore
+from ingest.latest_value import add_newest
 from ingest.metrics import IngestMetrics
 from ingest.store import Outcome
 from iotsphere.bus import MemoryBus
