@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, Protocol
+from typing import Protocol
 
 from iotsphere.delivery import Delivery, Sender, SendResult, Sent
+from iotsphere.events import SessionReason
 from iotsphere.registry import DeviceRecord
 from iotsphere.topics import Kind
 
@@ -21,12 +22,10 @@ __all__ = [
     "Listener",
     "Presence",
     "Puback",
-    "Reason",
     "SendResult",
     "Sent",
+    "SessionReason",
 ]
-
-Reason = Literal["connected", "clean", "network", "keep_alive", "taken_over", "kicked", "revoked", "shut_down", "protocol"]
 
 
 class Puback(Enum):
@@ -96,7 +95,7 @@ class Presence:
     device: DeviceRecord
     session: int
     connected: bool
-    reason: Reason
+    reason: SessionReason
     at: int
 
 
@@ -144,7 +143,7 @@ class Broker(Sender, Protocol):
     def connected(self) -> Mapping[str, int]:
         """Session epoch by device id, of every live session."""
 
-    async def kick(self, device: str, reason: Reason) -> None:
+    async def kick(self, device: str, reason: SessionReason) -> None:
         """End the device's session, if any."""
 
     def health(self) -> Health:

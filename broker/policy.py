@@ -6,6 +6,8 @@ from iotsphere.registry import DeviceRecord
 from iotsphere.topics import Route, is_filter, is_own_filter
 
 SERVICE_TYPE = ""
+MAY_CONNECT = ("registered", "active")
+"""Status of a device."""
 NO_SUCH_TOPIC = "no such topic: see the wire contract"
 
 
@@ -37,7 +39,7 @@ def identify(peer: PeerCertificate, client_id: str, record: DeviceRecord | None,
         raise Refused("tls", f"the certificate is for a {who.kind}, the registry has a {record.kind}")
     if record.organization != who.organization:
         raise Refused("tls", f"the certificate is for {who.organization}, the device belongs to {record.organization}")
-    if record.status not in ("registered", "active"):
+    if record.status not in MAY_CONNECT:
         raise Refused("client_id", f"the device is {record.status}")
     return record
 

@@ -7,16 +7,16 @@ from collections.abc import Callable, Collection, Iterable
 import structlog
 
 from broker import registry_table
-from broker.api import Reason
+from broker.api import SessionReason
+from broker.policy import MAY_CONNECT
 from iotsphere.infra.postgres import Patience, Pool, unavailable_as_ours, wait_out
 from iotsphere.registry import DeviceRecord
 
 log = structlog.get_logger()
 
-OnChange = Callable[[str, Reason], None]
+OnChange = Callable[[str, SessionReason], None]
 OVERLAP_SECONDS = 10.0  # a change is dated at the begin of its transaction and seen at its end
 ASK_SECONDS = 5.0
-MAY_CONNECT = ("registered", "active")
 
 
 class RegistryCache:
@@ -142,7 +142,7 @@ class RegistryCache:
                 self._revoked.add(serial)
                 self._tell(subject, "revoked")
 
-    def _tell(self, subject: str, reason: Reason) -> None:
+    def _tell(self, subject: str, reason: SessionReason) -> None:
         for callback in self._callbacks:
             callback(subject, reason)
 

@@ -40,6 +40,11 @@ class BootOffsets:
             self._since = now_ms
 
 
+def is_boot(text: str) -> bool:
+    """Whether a device may name its boot so."""
+    return 0 < len(text) <= LONGEST_BOOT and text.isprintable()
+
+
 def boot_key(device: str, boot: str | int, up: float) -> BootKey:
     """The checked name of a boot.
 
@@ -47,7 +52,7 @@ def boot_key(device: str, boot: str | int, up: float) -> BootKey:
         Refused: category ``validation``.
     """
     text = str(boot)
-    if not 0 < len(text) <= LONGEST_BOOT or not text.isprintable():
+    if not is_boot(text):
         raise Refused("validation", f"boot must be 1 to {LONGEST_BOOT} printable characters or an integer")
     if not math.isfinite(up) or not 0 <= up <= LONGEST_UP_MS:
         raise Refused("validation", "up must be the milliseconds since the device started")

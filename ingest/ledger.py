@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ingest.arrivals import Arrivals, Entry
 from ingest.batch import Run
-from ingest.boots import LONGEST_BOOT
+from ingest.boots import is_boot
 from ingest.intervals import Intervals, Range
 from ingest.sequences import HIGHEST, KEPT, RANGES
 from iotsphere.delivery import Delivery
@@ -252,10 +252,7 @@ def range_of(value: object) -> tuple[int, int] | None:
 
 def nameable(boot: str | int | None) -> bool:
     """Whether an account can be kept under this name."""
-    if boot is None:
-        return True
-    text = str(boot)
-    return 0 < len(text) <= LONGEST_BOOT and text.isprintable()
+    return boot is None or is_boot(str(boot))
 
 
 def run_of(delivery: Delivery, boot: str | int | None) -> Run:

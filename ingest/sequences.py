@@ -7,10 +7,11 @@ number that is known: a counter may begin anywhere.
 from dataclasses import dataclass, field, replace
 
 from ingest.intervals import Intervals, Range
+from iotsphere.messages import MAX_EXACT_INTEGER
 
 RANGES = 256  # in an account; policy beyond: settle the oldest, they are counted and no longer told apart
 KEPT = 128  # ranges that stay when the others are settled
-HIGHEST = 2**53  # what every JSON reader reads exactly
+HIGHEST = MAX_EXACT_INTEGER
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ DEVICE_UPDATE = "device.update"
 ALERT_GENERATED = "alert.generated"
 TOPICS = (DEVICE_STATUS, DEVICE_TELEMETRY, DEVICE_COMMAND, DEVICE_UPDATE, ALERT_GENERATED)
 MAX_POINTS = 500
+SessionReason = Literal["connected", "clean", "network", "keep_alive", "taken_over", "kicked", "revoked", "shut_down", "protocol"]
+"""Why a device's presence changed."""
 
 
 class TelemetryEnvelope(msgspec.Struct, kw_only=True, frozen=True, tag="telemetry"):
@@ -37,7 +39,7 @@ class DeviceStatus(msgspec.Struct, kw_only=True, frozen=True, tag="status"):
     simulated: bool
     connected: bool
     session: int
-    reason: Literal["connected", "clean", "network", "keep_alive", "taken_over", "kicked", "revoked", "shut_down", "protocol"]
+    reason: SessionReason
     at: int
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from broker.api import Broker, Delivery, Lane, Reason
+from broker.api import Broker, Delivery, Lane, SessionReason
 from broker.presence import PresenceWriter
 from broker.refusals import RefusalWriter
 from broker.registry_cache import RegistryCache
@@ -69,7 +69,7 @@ class Wakes:
         self._delivery = delivery
         self._announcer = announcer
         self._refreshes: Worker[str, None] = Worker("edge-refresh", self._refresh, bound=10_000)
-        self._kicks: Worker[str, Reason] = Worker("edge-kick", self._kick)
+        self._kicks: Worker[str, SessionReason] = Worker("edge-kick", self._kick)
         registry.on_change(self._kicks.put)
 
     def start(self) -> None:
@@ -97,6 +97,6 @@ class Wakes:
         except StoreUnavailable:
             return  # the registry's sweep reads what has changed as soon as PostgreSQL is back
 
-    async def _kick(self, subjects: dict[str, Reason]) -> None:
+    async def _kick(self, subjects: dict[str, SessionReason]) -> None:
         for subject, reason in subjects.items():
             await self._broker.kick(subject, reason)

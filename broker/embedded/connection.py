@@ -5,7 +5,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
-from broker.api import Delivery, Reason
+from broker.api import Delivery, SessionReason
 from broker.embedded import codec, framing, protocol
 from broker.embedded.bucket import Bucket
 from broker.embedded.dialogue import Dialogue
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from broker.embedded.engine import EmbeddedBroker
 
 FLUSH_SECONDS = 5.0
-NO_WILL: tuple[Reason, ...] = ("shut_down", "revoked", "kicked")  # we end it, or nothing more is believed
+NO_WILL: tuple[SessionReason, ...] = ("shut_down", "revoked", "kicked")  # we end it, or nothing more is believed
 
 
 class Connection(asyncio.Protocol):
@@ -326,7 +326,7 @@ class Connection(asyncio.Protocol):
             if self.transport is not None and not self.transport.is_closing():
                 self.transport.resume_reading()
 
-    def overdue(self, now: float) -> Reason | None:
+    def overdue(self, now: float) -> SessionReason | None:
         """Why the connection must end now, if it must. The keep-alive clock stands still while we do not read."""
         if self.state in (State.NEW, State.CHECKING):
             return "protocol" if now - self.accepted_at > self.engine.limits.connect_seconds else None
@@ -379,7 +379,7 @@ class Connection(asyncio.Protocol):
         if self.state is State.LIVE and self._buffer:
             self.data_received(b"")
 
-    def close(self, reason: Reason) -> None:
+    def close(self, reason: SessionReason) -> None:
         """End the connection, once. What is pending is still committed; its acknowledgements go nowhere."""
         if self.state is State.CLOSED:
             return

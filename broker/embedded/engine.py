@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Protocol
 
 from broker import policy
-from broker.api import Caps, DeliveryProof, Health, Ingest, Lane, Listener, Presence, Puback, Reason, SendResult, Sent
+from broker.api import Caps, DeliveryProof, Health, Ingest, Lane, Listener, Presence, Puback, SendResult, Sent, SessionReason
 from broker.embedded.arrivals import Arrivals
 from broker.embedded.codec import Connect
 from broker.embedded.connection import Connection
@@ -176,7 +176,7 @@ class EmbeddedBroker:
         self._announce(session, True, "connected")
         connection.accept(connect, session, present)
 
-    def closed(self, connection: Connection, reason: Reason, was_live: bool) -> None:
+    def closed(self, connection: Connection, reason: SessionReason, was_live: bool) -> None:
         """A connection has ended."""
         self._connections.discard(connection)
         if connection.is_paused:
@@ -188,7 +188,7 @@ class EmbeddedBroker:
             self.sessions.close(session)
             self._announce(session, False, reason)
 
-    def _announce(self, session: Session, connected: bool, reason: Reason) -> None:
+    def _announce(self, session: Session, connected: bool, reason: SessionReason) -> None:
         if not session.is_service:
             self.listener.on_presence(Presence(session.record, session.epoch, connected, reason, int(time.time() * 1000)))
 
@@ -252,7 +252,7 @@ class EmbeddedBroker:
         """Session epoch of every live session, services left out."""
         return {name: c.session.epoch for name, c in self._live.items() if not c.session.is_service}
 
-    async def kick(self, device: str, reason: Reason) -> None:
+    async def kick(self, device: str, reason: SessionReason) -> None:
         """End the session of the device or service."""
         for seat in (device, f"service/{device}"):
             if connection := self._live.get(seat):
