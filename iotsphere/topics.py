@@ -165,7 +165,13 @@ def overlap(one: str, other: str) -> bool:
 
 def matches(text: str, topic: str) -> bool:
     """Whether a topic filter matches a topic name; both are valid."""
-    pattern, levels = text.split("/"), topic.split("/")
+    return levels_match(text.split("/"), topic.split("/"))
+
+
+def levels_match(pattern: list[str], levels: list[str]) -> bool:
+    """The same of what is split at the slashes already. Topics beginning with $ match no leading wildcard (MQTT 3.1.1, 4.7.2)."""
+    if levels[0][:1] == "$" and pattern[0] in ("+", "#"):
+        return False
     for index, wanted in enumerate(pattern):
         if wanted == "#":
             return True

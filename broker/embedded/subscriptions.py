@@ -1,5 +1,7 @@
 """The filters of one session, and what they match (MQTT 3.1.1, section 4.7). Pure."""
 
+from iotsphere.topics import levels_match
+
 
 class Subscriptions:
     """Filter → granted QoS. Exact filters are looked up, those with wildcards are walked."""
@@ -36,18 +38,6 @@ class Subscriptions:
         if self._wild:
             levels = topic.split("/")
             for pattern, qos in self._wild.values():
-                if qos > found and matches(pattern, levels):
+                if qos > found and levels_match(pattern, levels):
                     found = qos
         return None if found < 0 else found
-
-
-def matches(pattern: list[str], levels: list[str]) -> bool:
-    """Whether a filter matches a topic, both split at the slashes. Topics beginning with $ match no leading wildcard."""
-    if levels[0][:1] == "$" and pattern[0] in ("+", "#"):
-        return False
-    for index, wanted in enumerate(pattern):
-        if wanted == "#":
-            return True
-        if index >= len(levels) or wanted not in ("+", levels[index]):
-            return False
-    return len(pattern) == len(levels)
