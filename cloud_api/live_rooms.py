@@ -9,12 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from cloud_api.tenancy import EVERY_ORGANIZATION
+
 TICK_S = 0.25
 MAX_LATEST = 200
 MAX_GATHERED = 5_000
 MAX_KEYS = 50_000
 Point = tuple[str, float, str, float, bool]
-EVERYONE = "*"
+EVERYONE = EVERY_ORGANIZATION
 
 
 class Gathering(Protocol):

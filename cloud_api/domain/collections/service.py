@@ -8,7 +8,7 @@ import msgspec
 from cloud_api.auth import Principal
 from cloud_api.domain.devices.schemas import Device
 from cloud_api.domain.devices.service import Devices
-from cloud_api.domain.devices.table import Filter
+from cloud_api.domain.devices.table import DeviceRow, Filter
 from cloud_api.domain.shadow.schemas import ShadowDocument
 from cloud_api.domain.shadow.service import Shadows
 from iotsphere.devices._spec import DeviceType
@@ -36,9 +36,8 @@ class Collections:
         Raises:
             NotFound: there is no device of that id and type, or none that the user may see.
         """
-        found = await self.require(principal, declared, device)
-        _, document = await self._shadows.get(principal, device)
-        return _member(declared, found, document)
+        row = await self.require(principal, declared, device)
+        return _member(declared, await self._devices.shown(row), await self._shadows.of(row))
 
     async def desire(
         self, principal: Principal, declared: DeviceType, device: str, wanted: Mapping[str, Any], expected: int | str | None
@@ -51,23 +50,23 @@ class Collections:
             InvalidInput: a property is unknown, read-only, or its value is wrong.
             PreconditionFailed: the version is not the expected one.
         """
-        found = await self.require(principal, declared, device)
+        found = await self._devices.shown(await self.require(principal, declared, device))
         try:
             _, document = await self._shadows.desire(principal, device, wanted, expected)
         except InvalidInput as error:  # the caller has written no section
             raise InvalidInput(error.field.removeprefix("desired."), error.reason) from error
         return _member(declared, found, document)
 
-    async def require(self, principal: Principal, declared: DeviceType, device: str) -> Device:
+    async def require(self, principal: Principal, declared: DeviceType, device: str) -> DeviceRow:
         """The device, if it is a member.
 
         Raises:
             NotFound: there is no device of that id and type, or none that the user may see.
         """
-        found = await self._devices.get(principal, device)
-        if found.device_type != declared.key:
+        row = await self._devices.visible(principal, device)
+        if row.device_type != declared.key:
             raise NotFound(f"{device} is no {declared.title.lower()}")
-        return found
+        return row
 
 
 def _item(declared: DeviceType, device: Device) -> Member:

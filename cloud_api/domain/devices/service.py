@@ -24,8 +24,6 @@ from iotsphere.devices._spec import DeviceType
 from iotsphere.errors import Conflict, InvalidInput, NotFound
 from iotsphere.signals import EDGE_REGISTRY, Signals
 
-LIVING: tuple[Status, ...] = ("registered", "active", "disabled")
-
 
 class Devices:
     """Reads and changes of the registry, each in a transaction of the caller's organization."""
@@ -55,7 +53,11 @@ class Devices:
         Raises:
             NotFound: there is none, or none that the user may see.
         """
-        return (await self._views([await self.visible(principal, device)]))[0]
+        return await self.shown(await self.visible(principal, device))
+
+    async def shown(self, row: DeviceRow) -> Device:
+        """A device that the user has been found to see, with its newest readings."""
+        return (await self._views([row]))[0]
 
     async def page(self, principal: Principal, wanted: Filter, after: str, limit: int) -> DevicePage:
         """One page of devices, without the retired ones.
@@ -99,7 +101,7 @@ class Devices:
         """
         async with self._tenancy.transaction(principal.scope) as connection:
             found(await table.find(connection, device), device)
-            if await table.set_status(connection, device, "retired", LIVING):
+            if await table.set_status(connection, device, "retired"):
                 await certificate_table.revoke_all(connection, device, "retired")
         await self._signals.send(EDGE_REGISTRY, device)
 
@@ -110,7 +112,7 @@ class Devices:
             NotFound: there is none, or none that the user may see.
             Conflict: it is retired.
         """
-        return await self._move(principal, device, "disabled", LIVING)
+        return await self._move(principal, device, lambda _: "disabled")
 
     async def enable(self, principal: Principal, device: str) -> Device:
         """Undo disable().
@@ -119,13 +121,12 @@ class Devices:
             NotFound: there is none, or none that the user may see.
             Conflict: it is retired.
         """
-        before = await self.visible(principal, device)
-        return await self._move(principal, device, "active" if before.last_connected else "registered", LIVING)
+        return await self._move(principal, device, lambda row: "active" if row.last_connected else "registered")
 
-    async def _move(self, principal: Principal, device: str, status: Status, allowed: Sequence[Status]) -> Device:
+    async def _move(self, principal: Principal, device: str, status_of: Callable[[DeviceRow], Status]) -> Device:
         async with self._tenancy.transaction(principal.scope) as connection:
-            found(await table.find(connection, device), device)
-            if not await table.set_status(connection, device, status, allowed):
+            row = found(await table.find(connection, device), device)
+            if not await table.set_status(connection, device, status_of(row)):
                 raise Conflict(f"{device} is retired")
         await self._signals.send(EDGE_REGISTRY, device)
         return await self.get(principal, device)

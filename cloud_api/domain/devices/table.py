@@ -1,6 +1,5 @@
 """SQL of registry.devices and what hangs on a device there. All of it runs in a tenant's transaction."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -134,11 +133,11 @@ async def insert_asset(connection: Connection, device: str, model: str, organiza
     )  # fmt: skip
 
 
-async def set_status(connection: Connection, device: str, status: Status, allowed_from: Sequence[Status]) -> bool:
-    """Move the device along its life cycle; False when it is in none of the given states."""
+async def set_status(connection: Connection, device: str, status: Status) -> bool:
+    """Move the device along its life cycle; False when it is retired, which is for good."""
     changed = await connection.execute(
-        "update registry.devices set status = $2, changed_at = clock_timestamp() where id = $1 and status = any($3)",
-        device, status, list(allowed_from),
+        "update registry.devices set status = $2, changed_at = clock_timestamp() where id = $1 and status <> 'retired'",
+        device, status,
     )  # fmt: skip
     return changed == "UPDATE 1"
 
