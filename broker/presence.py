@@ -129,7 +129,6 @@ class PresenceWriter:
 
     async def _compare(self, live: Mapping[str, int]) -> tuple[list[Presence], int]:
         async with self._pool.acquire() as connection, connection.transaction():
-            await presence_table.forget_old(connection)
             closed = await presence_table.close_others(connection, self._node, live)
             return closed, await presence_table.open_missing(connection, self._node, live)
 

@@ -76,13 +76,6 @@ FORGET = """
 delete from registry.sessions where ctid = any(array(
     select ctid from registry.sessions where disconnected_at < now() - make_interval(days => $1) limit $2))
 """
-KEPT_DAYS = 90
-FORGET_AT_ONCE = 10_000
-
-
-async def forget_old(connection: Connection) -> None:
-    """Delete sessions that ended more than KEPT_DAYS ago, some at a time."""
-    await connection.execute(FORGET, KEPT_DAYS, FORGET_AT_ONCE)
 
 
 async def write_sessions(connection: Connection, sessions: Sequence[Session], node: str) -> None:

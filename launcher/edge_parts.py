@@ -9,6 +9,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from redis.asyncio import Redis
 
+from broker import presence_table
 from broker.api import Lane
 from broker.embedded.engine import EmbeddedBroker
 from broker.embedded.limits import Limits
@@ -101,7 +102,7 @@ class Parts:
         self.signals.on(EDGE_WAKE, self.wakes.on_wake)
         self.signals.on(EDGE_REGISTRY, self.wakes.on_registry)
         self.housekeeping = Housekeeping(
-            self.pools.writers, (event_table.FORGET, shadow_table.FORGET_REVISIONS, command_table.FORGET)
+            self.pools.writers, (presence_table.FORGET, event_table.FORGET, shadow_table.FORGET_REVISIONS, command_table.FORGET)
         )
         self.listener = Fanout(self.presence, self.refusals, self.delivery, self.announcer)
         self.lanes = Lanes(

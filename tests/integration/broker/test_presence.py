@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import migrations
-from broker import presence_table
 from broker.api import Presence
 from broker.metrics import WriterMetrics
 from broker.presence import PresenceWriter
@@ -144,18 +143,6 @@ async def test_the_comparison_with_the_broker_puts_right_both_ways(pool: Pool) -
         ("missed", 3, True, "connected"),
     ]
     assert await session_rows(pool) == [("dead", 1, True, "network"), ("live", 2, False, None), ("missed", 3, False, None)]
-
-
-async def test_sessions_that_ended_long_ago_are_forgotten(pool: Pool) -> None:
-    await add_device(pool, "d")
-    await pool.execute(
-        "insert into registry.sessions (device_id, session, connected_at, disconnected_at, node)"
-        " select 'd', n, now() - n * interval '1 day', now() - n * interval '1 day', 'here' from generate_series(0, 99) n"
-    )
-    writer = PresenceWriter(pool, MemoryBus(), NODE, dict)
-    await writer.start()
-    await writer.stop()
-    assert await pool.fetchval("select max(session) from registry.sessions") == presence_table.KEPT_DAYS - 1
 
 
 async def test_a_reconnect_storm_is_a_few_statements(pool: Pool) -> None:

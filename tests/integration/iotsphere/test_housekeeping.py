@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from broker import presence_table
 from commands import command_table
 from ingest import event_table
 from iotsphere.infra.housekeeping import KEPT_DAYS, Housekeeping
@@ -46,3 +47,12 @@ async def test_old_events_revisions_and_final_commands_go_in_small_steps(pool: P
     assert await pool.fetchval("select array_agg(version) from shadow.revisions") == [2]
     left = await pool.fetchval("select array_agg(id order by id) from ops.commands")
     assert left == ["old-queued", "young-queued", "young-succeeded"]
+
+
+async def test_sessions_that_ended_long_ago_are_forgotten(pool: Pool) -> None:
+    await pool.execute(
+        "insert into registry.sessions (device_id, session, connected_at, disconnected_at, node)"
+        " select 'd', n, now() - n * interval '1 day', now() - n * interval '1 day', 'here' from generate_series(0, 99) n"
+    )
+    assert await Housekeeping(pool, [presence_table.FORGET]).turn() == 100 - KEPT_DAYS
+    assert await pool.fetchval("select max(session) from registry.sessions") == KEPT_DAYS - 1
