@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -17,6 +15,7 @@ from certs.authority import open_authority
 from cloud_api.app import CloudParts, create_app
 from cloud_api.tenancy import Pool
 from commands.service import CommandService
+from dashboard import DIST
 from ingest.history import History
 from ingest.latest import LatestStore
 from iotsphere.devices import device_types
@@ -103,18 +102,13 @@ def _parts(options: CloudOptions, pool: Pool, telemetry: Pool, cache: ShadowCach
         commands=CommandService(pool, signals, bus, types),
         authority=open_authority(options.home.certs),
         jwt_secret=options.jwt_secret,
-        dashboard=dashboard(),
+        dashboard=DIST,
         mqtt_host=options.mqtt_host,
         mqtt_port=options.mqtt_port,
         status=StatusReader(options.home).read,
         types=types,
         registry=registry,
     )
-
-
-def dashboard() -> Path:
-    """Directory of the built dashboard; it may be missing."""
-    return Path(str(files("dashboard"))) / "dist"
 
 
 class StatusReader:

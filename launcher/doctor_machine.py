@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from dashboard import DIST
 from iotsphere.errors import PortTaken
 from iotsphere.settings import Settings
 from launcher import status
@@ -126,9 +127,7 @@ def _expiry(path: Path, whose: str, warn: float, fail: float, advice: str) -> Ch
 
 def dashboard() -> Check:
     """Whether the dashboard was built with the package."""
-    from importlib.resources import files as resources
-
-    there = (Path(str(resources("dashboard"))) / "dist" / "index.html").exists()
+    there = (DIST / "index.html").exists()
     return Check(
         "dashboard",
         "ok" if there else "warn",
