@@ -1,4 +1,5 @@
-"""A water heater: `python thermostat.py DIRECTORY ID` with what `iotsphere device add ID --out DIRECTORY` wrote there."""
+"""A water heater: `python thermostat.py DIRECTORY ID`, with what was written there by
+`iotsphere device add ID --type water_heater --out DIRECTORY`."""
 
 import sys
 import time
