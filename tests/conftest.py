@@ -72,6 +72,21 @@ def valkey_url(valkey_server: str) -> str:
 
 
 @pytest.fixture
+def own_postgres(tmp_path: Path) -> Iterator[servers.PostgresServer]:
+    """A server that the test may kill, with all tables."""
+    with servers.started(servers.PostgresServer(tmp_path)) as server:
+        migrations.upgrade(server.engine.admin_dsn)
+        yield server
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> Iterator[servers.ValkeyServer]:
+    """A server that the test may kill."""
+    with servers.started(servers.ValkeyServer(tmp_path)) as server:
+        yield server
+
+
+@pytest.fixture
 def pki(tmp_path: Path) -> Pki:
     """A certificate authority of the test's own."""
     return Pki.create(tmp_path)

@@ -5,15 +5,13 @@ import itertools
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import asyncpg
 import pytest
 import uvloop
 
-import migrations
 from commands.service import CommandService
 from iotsphere import topics
 from iotsphere.bus import MemoryBus
@@ -270,16 +268,6 @@ async def test_a_taken_port_is_named_with_its_setting(pki: Pki, migrated_dsn: st
                     pass
 
 
-@pytest.fixture
-def own_postgres(tmp_path: Path) -> Iterator[PostgresServer]:
-    """A server that the test may kill, with all tables."""
-    server = PostgresServer(tmp_path)
-    server.start()
-    migrations.upgrade(server.engine.admin_dsn)
-    yield server
-    server.stop()
-
-
 async def test_while_postgres_is_away_nothing_is_acknowledged_and_afterwards_all_is_there(
     pki: Pki, own_postgres: PostgresServer, valkey_url: str
 ) -> None:
@@ -325,30 +313,25 @@ async def one_reading(pki: Pki, dsn: str, valkey_url: str) -> bytes:
 
 
 async def test_without_valkey_readings_are_stored_and_acknowledged_as_before(
-    pki: Pki, migrated_dsn: str, tmp_path: Path, database: "asyncpg.Connection[asyncpg.Record]"
+    pki: Pki, migrated_dsn: str, own_valkey: ValkeyServer, database: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    valkey = ValkeyServer(tmp_path)
-    valkey.start()
-    try:
-        async with running_edge(pki, migrated_dsn, valkey.url) as edge:
-            await edge.device("d")
-            client = await edge.session("d")
-            valkey.kill()
-            longest = 0.0
-            for number in range(1, 31):
-                began = time.monotonic()
-                client.publish(topics.telemetry("d"), readings(float(number)), number)
-                assert (await client.packet())[3] == number
-                longest = max(longest, time.monotonic() - began)
-                await asyncio.sleep(0.02)
-            assert longest < 1
-            assert len(await rows(database)) == 30
-            await until_parts(edge, bus=False, signals=False)
-            valkey.start()
-            await until_parts(edge, bus=True, signals=True)
-            await client.close()
-    finally:
-        valkey.stop()
+    async with running_edge(pki, migrated_dsn, own_valkey.url) as edge:
+        await edge.device("d")
+        client = await edge.session("d")
+        own_valkey.kill()
+        longest = 0.0
+        for number in range(1, 31):
+            began = time.monotonic()
+            client.publish(topics.telemetry("d"), readings(float(number)), number)
+            assert (await client.packet())[3] == number
+            longest = max(longest, time.monotonic() - began)
+            await asyncio.sleep(0.02)
+        assert longest < 1
+        assert len(await rows(database)) == 30
+        await until_parts(edge, bus=False, signals=False)
+        own_valkey.start()
+        await until_parts(edge, bus=True, signals=True)
+        await client.close()
 
 
 async def until_parts(edge: RunningEdge, **wanted: bool) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg
 import redis
@@ -101,6 +102,9 @@ class Server:
                 self.kill()
 
 
+Started = TypeVar("Started", bound=Server)
+
+
 class PostgresServer(Server):
     """A PostgreSQL of the test's own."""
 
@@ -156,17 +160,23 @@ async def _can_connect(dsn: str) -> bool:
 
 
 @contextmanager
+def started(server: Started) -> Iterator[Started]:
+    """A server from ready to stopped."""
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
 def postgres(directory: Path) -> Iterator[str]:
     """The DSN of a maintenance database."""
     if given := os.environ.get("IOTSPHERE_TEST_POSTGRES_DSN"):
         yield given
         return
-    server = PostgresServer(directory)
-    server.start()
-    try:
+    with started(PostgresServer(directory)) as server:
         yield server.engine.admin_dsn
-    finally:
-        server.stop()
 
 
 @contextmanager
@@ -175,12 +185,8 @@ def valkey(directory: Path) -> Iterator[str]:
     if given := os.environ.get("IOTSPHERE_TEST_VALKEY_URL"):
         yield given
         return
-    server = ValkeyServer(directory)
-    server.start()
-    try:
+    with started(ValkeyServer(directory)) as server:
         yield server.url
-    finally:
-        server.stop()
 
 
 def execute(dsn: str, statement: str) -> None:

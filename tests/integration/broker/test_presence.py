@@ -2,12 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-import migrations
 from broker.api import Presence
 from broker.metrics import WriterMetrics
 from broker.presence import PresenceWriter
@@ -161,20 +158,10 @@ async def test_a_reconnect_storm_is_a_few_statements(pool: Pool) -> None:
     assert await pool.fetchval("select count(*) from registry.devices where status = 'active'") == 3000
 
 
-@pytest.fixture
-def own_postgres(tmp_path: Path) -> Iterator[PostgresServer]:
-    """A server that the test may kill."""
-    server = PostgresServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
-
-
 async def test_presence_waits_for_postgres_bounded_and_whole(
     own_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("broker.presence.SESSIONS_KEPT", 50)
-    await asyncio.to_thread(migrations.upgrade, own_postgres.engine.admin_dsn)
     pool = await make_pool(own_postgres.engine.admin_dsn, name="test", high=2)
     for device in ("flaps", "stays"):
         await add_device(pool, device)

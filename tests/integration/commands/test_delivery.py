@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-import migrations
 from iotsphere import topics
 from iotsphere.infra.postgres import make_pool
 from tests.integration.commands.parts import Parts, make_parts
@@ -260,27 +259,21 @@ async def test_several_answers_in_one_batch_apply_in_order(parts: Parts) -> None
         assert (await parts.life(made.id))[-2:] == ["in_progress", "succeeded"]
 
 
-async def test_an_absent_postgres_is_waited_out(tmp_path: Any) -> None:
-    server = PostgresServer(tmp_path)
-    await asyncio.to_thread(server.start)
-    try:
-        await asyncio.to_thread(migrations.upgrade, server.engine.admin_dsn)
-        pool = await make_pool(server.engine.admin_dsn, name="test")
-        await add_devices(pool, "d1")
-        async with make_parts(pool) as parts:
-            parts.connect()
-            made = await parts.fire(timeout_s=60)
-            await parts.requests()
-            server.kill()
-            answer = asyncio.create_task(parts.answer(made.id))
-            await asyncio.sleep(0.5)
-            assert not answer.done()
-            await asyncio.to_thread(server.restart_after_kill)
-            await asyncio.wait_for(answer, 20)
-            assert (await parts.life(made.id))[-1] == "succeeded"
-        await pool.close()
-    finally:
-        server.stop()
+async def test_an_absent_postgres_is_waited_out(own_postgres: PostgresServer) -> None:
+    pool = await make_pool(own_postgres.engine.admin_dsn, name="test")
+    await add_devices(pool, "d1")
+    async with make_parts(pool) as parts:
+        parts.connect()
+        made = await parts.fire(timeout_s=60)
+        await parts.requests()
+        own_postgres.kill()
+        answer = asyncio.create_task(parts.answer(made.id))
+        await asyncio.sleep(0.5)
+        assert not answer.done()
+        await asyncio.to_thread(own_postgres.restart_after_kill)
+        await asyncio.wait_for(answer, 20)
+        assert (await parts.life(made.id))[-1] == "succeeded"
+    await pool.close()
 
 
 async def test_a_hundred_devices_are_answered_quickly(pool: Any, parts: Parts) -> None:

@@ -83,7 +83,7 @@ async def test_a_server_that_goes_away_delays_the_accounts_and_loses_nothing_of_
     own_postgres: servers.PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(folding, "AGAIN_SECONDS", 0.5)
-    async with running(servers.with_database(own_postgres.engine.admin_dsn, "own")) as (made, pool):
+    async with running(own_postgres.engine.admin_dsn) as (made, pool):
         await commit(made, pool, arrived(1, 10))
         await asyncio.to_thread(own_postgres.kill)
         await asyncio.sleep(2 * folding.SHORTEST_PAUSE)

@@ -1,6 +1,5 @@
 """Newest values in a real Valkey, repaired from PostgreSQL."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,24 +98,21 @@ async def test_a_writer_that_died_before_it_wrote_leaves_nothing_stale(migrated_
 
 
 @pytest.mark.slow
-async def test_while_valkey_is_away_postgresql_answers_and_nothing_is_missed(migrated_dsn: str, tmp_path: Path) -> None:
-    server = servers.ValkeyServer(tmp_path)
-    server.start()
+async def test_while_valkey_is_away_postgresql_answers_and_nothing_is_missed(
+    migrated_dsn: str, own_valkey: servers.ValkeyServer
+) -> None:
     ts = now_ms()
-    try:
-        async with running_ingest(migrated_dsn, server.url) as it:
-            await commit(it, ts, {"temperature": 5, "humidity": 1})
-            with redis.Redis.from_url(server.url) as client:
-                await in_valkey(client, "t-1", temperature=f"{ts}000 5.0 - -", humidity=f"{ts}000 1.0 - -")
-            server.kill()
-            await commit(it, ts + 1, {"temperature": 6})
-            found = (await it.latest.latest_many(["t-1"]))["t-1"]
-            assert found == {"temperature": LatestValue(6.0, ts + 1), "humidity": LatestValue(1.0, ts)}
-            server.start()
-            with redis.Redis.from_url(server.url) as client:
-                await in_valkey(client, "t-1", temperature=f"{ts + 1}000 6.0 - -", humidity=f"{ts}000 1.0 - -")
-    finally:
-        server.stop()
+    async with running_ingest(migrated_dsn, own_valkey.url) as it:
+        await commit(it, ts, {"temperature": 5, "humidity": 1})
+        with redis.Redis.from_url(own_valkey.url) as client:
+            await in_valkey(client, "t-1", temperature=f"{ts}000 5.0 - -", humidity=f"{ts}000 1.0 - -")
+        own_valkey.kill()
+        await commit(it, ts + 1, {"temperature": 6})
+        found = (await it.latest.latest_many(["t-1"]))["t-1"]
+        assert found == {"temperature": LatestValue(6.0, ts + 1), "humidity": LatestValue(1.0, ts)}
+        own_valkey.start()
+        with redis.Redis.from_url(own_valkey.url) as client:
+            await in_valkey(client, "t-1", temperature=f"{ts + 1}000 6.0 - -", humidity=f"{ts}000 1.0 - -")
 
 
 async def test_values_that_were_not_offered_are_found_in_postgresql(migrated_dsn: str, valkey_url: str) -> None:

@@ -277,7 +277,7 @@ async def test_metrics(migrated_dsn: str, valkey_url: str) -> None:
 async def test_accounts_are_exact_when_postgresql_is_killed_in_the_middle_of_commits(
     own_postgres: servers.PostgresServer, valkey_url: str
 ) -> None:
-    async with running_ingest(servers.with_database(own_postgres.engine.admin_dsn, "own"), valkey_url) as it:
+    async with running_ingest(own_postgres.engine.admin_dsn, valkey_url) as it:
         sent = {"a": 0, "b": 0}
         running = True
 

@@ -76,7 +76,7 @@ async def test_after_a_violation_copy_is_tried_again_later(migrated_dsn: str) ->
 async def test_nothing_is_lost_when_postgresql_is_killed_in_the_middle_of_commits(
     own_postgres: servers.PostgresServer, valkey_url: str
 ) -> None:
-    dsn = servers.with_database(own_postgres.engine.admin_dsn, "own")
+    dsn = own_postgres.engine.admin_dsn
     start = now_ms() - 3_600_000
     committed: list[int] = []
     async with running_ingest(dsn, valkey_url) as it:
@@ -109,7 +109,7 @@ async def test_nothing_is_lost_when_postgresql_is_killed_in_the_middle_of_commit
 
 @pytest.mark.slow
 async def test_a_start_without_postgresql_waits_for_it(own_postgres: servers.PostgresServer, valkey_url: str) -> None:
-    dsn = servers.with_database(own_postgres.engine.admin_dsn, "own")
+    dsn = own_postgres.engine.admin_dsn
     async with running_ingest(dsn, valkey_url) as it:
         await asyncio.to_thread(own_postgres.stop)
         waiting = asyncio.create_task(

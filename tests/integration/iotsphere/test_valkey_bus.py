@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 import redis.asyncio
@@ -27,15 +26,6 @@ BACK_WITHIN = 5.0
 def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
     """What the platform's processes run on."""
     return uvloop.EventLoopPolicy()
-
-
-@pytest.fixture
-def own_valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """A server that the test may kill."""
-    server = ValkeyServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 class Heard:

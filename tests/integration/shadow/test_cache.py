@@ -106,15 +106,13 @@ async def test_repair_goes_through_all_pages(pool: Any, redis: Any) -> None:
     assert await cache.repair() == 1
 
 
-async def test_everything_goes_on_without_redis_and_is_right_when_it_is_back(tmp_path: Any, pool: Any) -> None:
-    server = ValkeyServer(tmp_path)
-    server.start()
-    redis = connect(server.url)
+async def test_everything_goes_on_without_redis_and_is_right_when_it_is_back(own_valkey: ValkeyServer, pool: Any) -> None:
+    redis = connect(own_valkey.url)
     try:
         async with make_cloud(pool, redis) as cloud, make_edge(pool, redis) as edge:
             await sound(cloud.cache, edge.cache)
             await cloud.desire({"a": 1})
-            server.kill()
+            own_valkey.kill()
             async with asyncio.timeout(3):
                 view = await cloud.desire({"a": 2})
                 await edge.request("update", {"state": {"reported": {"a": 2}}})
@@ -123,10 +121,9 @@ async def test_everything_goes_on_without_redis_and_is_right_when_it_is_back(tmp
             assert seen is not None
             assert (seen.version, seen.state) == (view.version + 1, {"desired": {"a": 2}, "reported": {"a": 2}})
             await until(lambda: edge.cache.behind and cloud.cache.behind, 10.0)
-            await asyncio.to_thread(server.start)
+            await asyncio.to_thread(own_valkey.start)
             await sound(cloud.cache, edge.cache)
             assert await redis.get("device:{d1}:reported") == b'{"a":2}'
             assert await cloud.service.get("d1") == seen
     finally:
         await redis.aclose()
-        server.stop()

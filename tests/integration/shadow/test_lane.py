@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-import migrations
 from iotsphere.infra.postgres import make_pool
 from shadow import plan
 from shadow.document import decode
@@ -143,26 +142,19 @@ async def test_commits_of_the_same_devices_in_other_orders_do_not_block_each_oth
     assert await pool.fetchval("select count(*) from shadow.documents where version = 20") == 40
 
 
-async def test_an_absent_postgres_is_waited_out(tmp_path: Any, redis: Any) -> None:
-
-    server = PostgresServer(tmp_path)
-    await asyncio.to_thread(server.start)
-    try:
-        await asyncio.to_thread(migrations.upgrade, server.engine.admin_dsn)
-        pool = await make_pool(server.engine.admin_dsn, name="test")
-        await add_devices(pool, "d1")
-        async with make_edge(pool, redis) as edge:
-            await edge.request("update", {"state": {"reported": {"a": 1}}})
-            server.kill()
-            update = asyncio.create_task(edge.request("update", {"state": {"reported": {"a": 2}}}))
-            await asyncio.sleep(0.5)
-            assert not update.done()
-            await asyncio.to_thread(server.restart_after_kill)
-            await asyncio.wait_for(update, 20)
-            assert decode((await row(pool))["reported"]) == {"a": 2}
-        await pool.close()
-    finally:
-        server.stop()
+async def test_an_absent_postgres_is_waited_out(own_postgres: PostgresServer, redis: Any) -> None:
+    pool = await make_pool(own_postgres.engine.admin_dsn, name="test")
+    await add_devices(pool, "d1")
+    async with make_edge(pool, redis) as edge:
+        await edge.request("update", {"state": {"reported": {"a": 1}}})
+        own_postgres.kill()
+        update = asyncio.create_task(edge.request("update", {"state": {"reported": {"a": 2}}}))
+        await asyncio.sleep(0.5)
+        assert not update.done()
+        await asyncio.to_thread(own_postgres.restart_after_kill)
+        await asyncio.wait_for(update, 20)
+        assert decode((await row(pool))["reported"]) == {"a": 2}
+    await pool.close()
 
 
 async def test_an_absent_device_is_committed_all_the_same(edge: Edge, pool: Any) -> None:
