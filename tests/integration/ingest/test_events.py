@@ -1,11 +1,9 @@
 """Events and status texts in a real PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import asyncpg
 import pytest
 
 from ingest import dead_letters_table, event_table, events
@@ -13,29 +11,19 @@ from ingest.dead_letters_table import list_letters
 from ingest.disk_guard import DiskGuard, Usage
 from ingest.events import EventPipeline
 from iotsphere.delivery import Delivery
-from iotsphere.infra.postgres import make_pool
+from iotsphere.infra.postgres import Pool
 from iotsphere.topics import Kind
 from tests.support.devices import delivery, thermometer
 from tests.support.ingest import now_ms
 
-if TYPE_CHECKING:
-    Pool = asyncpg.Pool[asyncpg.Record]
-
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def pool(migrated_dsn: str) -> "AsyncIterator[Pool]":
-    made = await make_pool(migrated_dsn, name="test", high=2)
-    yield made
-    await made.close()
 
 
 def event(payload: Any, **details: Any) -> Delivery:
     return delivery(payload, kind=Kind.EVENT, received_at=now_ms(), **details)
 
 
-async def test_events_are_one_row_each_and_repeated_ones_are_ignored(pool: "Pool") -> None:
+async def test_events_are_one_row_each_and_repeated_ones_are_ignored(pool: Pool) -> None:
     buried: list[int] = []
     pipeline = EventPipeline(pool, pool, retention_days=30, buried=buried.append)
     ts = now_ms()
@@ -60,7 +48,7 @@ async def test_events_are_one_row_each_and_repeated_ones_are_ignored(pool: "Pool
     assert sum(buried) == 2
 
 
-async def test_the_newest_status_of_a_device_counts(pool: "Pool") -> None:
+async def test_the_newest_status_of_a_device_counts(pool: Pool) -> None:
     pipeline = EventPipeline(pool, pool, retention_days=30)
 
     def status(text: bytes, at: int) -> Delivery:
@@ -75,7 +63,7 @@ async def test_the_newest_status_of_a_device_counts(pool: "Pool") -> None:
     assert len(await list_letters(pool, "t-1", 10)) == 1
 
 
-async def test_events_wait_while_the_disk_is_full(pool: "Pool", tmp_path: Path) -> None:
+async def test_events_wait_while_the_disk_is_full(pool: Pool, tmp_path: Path) -> None:
     free = 4
     guard = DiskGuard(tmp_path, usage=lambda _: Usage(100 << 30, (100 - free) << 30, free << 30))
     await guard.look()
@@ -88,7 +76,7 @@ async def test_events_wait_while_the_disk_is_full(pool: "Pool", tmp_path: Path) 
     assert await pool.fetchval("select count(*) from ops.events") == 1
 
 
-async def test_dead_letters_are_bounded(pool: "Pool", monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_dead_letters_are_bounded(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = EventPipeline(pool, pool, retention_days=30)
     await pipeline.commit([event(b"bad %d" % n) for n in range(20)])
     await pool.execute("update telemetry.dead_letters set at = now() - interval '31 days' where payload = 'bad 19'")
@@ -100,7 +88,7 @@ async def test_dead_letters_are_bounded(pool: "Pool", monkeypatch: pytest.Monkey
     assert await list_letters(pool, "t-2", 2) == []
 
 
-async def test_the_events_of_a_device_are_bounded_and_those_of_others_stay(pool: "Pool", monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_events_of_a_device_are_bounded_and_those_of_others_stay(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_table, "KEPT", 20)
     monkeypatch.setattr(events, "TRIM_EVERY", 5)
     ts = now_ms()

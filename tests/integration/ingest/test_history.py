@@ -1,10 +1,7 @@
 """Histories and averages from a real PostgreSQL."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
-import asyncpg
 import pytest
 import redis.asyncio
 
@@ -12,24 +9,14 @@ from ingest.history import MEASUREMENTS, History
 from ingest.latest import LatestStore
 from ingest.partitions import Partitions
 from iotsphere.errors import StoreUnavailable
-from iotsphere.infra.postgres import make_pool
-
-if TYPE_CHECKING:
-    Pool = asyncpg.Pool[asyncpg.Record]
+from iotsphere.infra.postgres import Pool
 
 pytestmark = pytest.mark.integration
 DAYS = 3
 
 
 @pytest.fixture
-async def pool(migrated_dsn: str) -> "AsyncIterator[Pool]":
-    made = await make_pool(migrated_dsn, name="test", high=2)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def start(pool: "Pool") -> datetime:
+async def start(pool: Pool) -> datetime:
     """Midnight three days ago: then a reading a minute with a gap on the second day, and one peak."""
     partitions = Partitions(pool, 30)
     await partitions.load()
@@ -51,7 +38,7 @@ async def start(pool: "Pool") -> datetime:
     return begin
 
 
-def history(pool: "Pool", page: int = 400_000) -> History:
+def history(pool: Pool, page: int = 400_000) -> History:
     return History(pool, LatestStore(redis.asyncio.Redis(), pool), page=page)
 
 
@@ -59,28 +46,28 @@ def ms(moment: datetime) -> float:
     return moment.timestamp() * 1000
 
 
-async def test_the_start_is_in_and_the_end_is_not(pool: "Pool", start: datetime) -> None:
+async def test_the_start_is_in_and_the_end_is_not(pool: Pool, start: datetime) -> None:
     found = await history(pool).history("d-2", start, start + timedelta(minutes=3), None, 100)
     assert list(found.ts) == [ms(start + timedelta(minutes=n)) for n in range(3)]
     assert found.values == {"a": [2.0] * 3, "b": [2.0] * 3}
     assert found.downsampled is False
 
 
-async def test_only_what_is_asked_for(pool: "Pool", start: datetime) -> None:
+async def test_only_what_is_asked_for(pool: Pool, start: datetime) -> None:
     found = await history(pool).history("d-2", start, start + timedelta(minutes=3), ["b", "none"], 100)
     assert found.values.keys() == {"b"}
     empty = await history(pool).history("nobody", start, start + timedelta(days=3), None, 100)
     assert (list(empty.ts), empty.values, empty.downsampled) == ([], {}, False)
 
 
-async def test_columns_have_holes_where_a_measurement_is_missing(pool: "Pool", start: datetime) -> None:
+async def test_columns_have_holes_where_a_measurement_is_missing(pool: Pool, start: datetime) -> None:
     await pool.execute("insert into telemetry.telemetry values ('d-2', $1, 'c', 7, null)", start + timedelta(seconds=30))
     found = await history(pool).history("d-2", start, start + timedelta(minutes=2), ["a", "c"], 100)
     assert found.values == {"a": [2.0, None, 2.0], "c": [None, 7.0, None]}
 
 
 @pytest.mark.parametrize("size", [400_000, 1001])
-async def test_thinning_keeps_peaks_and_gaps_whatever_the_pages(pool: "Pool", start: datetime, size: int) -> None:
+async def test_thinning_keeps_peaks_and_gaps_whatever_the_pages(pool: Pool, start: datetime, size: int) -> None:
     read = history(pool, size)
     for _ in range(7):  # a prepared statement changes its plan at the sixth time
         found = await read.history("d-1", start, start + timedelta(days=3), None, 100)
@@ -92,7 +79,7 @@ async def test_thinning_keeps_peaks_and_gaps_whatever_the_pages(pool: "Pool", st
         assert not [ts for ts in found.ts if ms(start + timedelta(days=1)) <= ts < ms(start + timedelta(days=2))]
 
 
-async def test_pages_lose_and_repeat_nothing(pool: "Pool", start: datetime) -> None:
+async def test_pages_lose_and_repeat_nothing(pool: Pool, start: datetime) -> None:
     whole = await history(pool).history("d-3", start, start + timedelta(days=1), None, 10_000)
     assert len(whole.ts) == 1440
     hour = start + timedelta(hours=1)
@@ -103,7 +90,7 @@ async def test_pages_lose_and_repeat_nothing(pool: "Pool", start: datetime) -> N
 
 
 @pytest.mark.parametrize("size", [400_000, 333])
-async def test_a_history_of_all_has_a_bounded_number_of_measurements(pool: "Pool", start: datetime, size: int) -> None:
+async def test_a_history_of_all_has_a_bounded_number_of_measurements(pool: Pool, start: datetime, size: int) -> None:
     await pool.execute(
         "insert into telemetry.telemetry select 'd-9', $1::timestamptz + make_interval(secs => n / 250), "
         "'m' || to_char(n % 250, 'fm000'), n, null from generate_series(0, 999) n",
@@ -119,7 +106,7 @@ async def test_a_history_of_all_has_a_bounded_number_of_measurements(pool: "Pool
 
 
 async def test_a_history_of_all_has_a_bounded_number_of_cells(
-    pool: "Pool", start: datetime, monkeypatch: pytest.MonkeyPatch
+    pool: Pool, start: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await pool.execute(
         "insert into telemetry.telemetry select 'd-9', $1::timestamptz + make_interval(secs => n), 'm' || n % 50, n, null "
@@ -132,13 +119,13 @@ async def test_a_history_of_all_has_a_bounded_number_of_cells(
     assert found.downsampled is True
 
 
-async def test_averages_over_devices(pool: "Pool", start: datetime) -> None:
+async def test_averages_over_devices(pool: Pool, start: datetime) -> None:
     read = history(pool)
     assert await read.average(["d-2", "d-3"], "a", start, start + timedelta(minutes=10)) == (2.5, 20)
     assert await read.average([], "a", start, start + timedelta(minutes=10)) == (None, 0)
 
 
-async def test_an_absent_postgresql_is_told_as_ours(pool: "Pool", start: datetime) -> None:
+async def test_an_absent_postgresql_is_told_as_ours(pool: Pool, start: datetime) -> None:
     await pool.close()
     with pytest.raises(StoreUnavailable):
         await history(pool).history("d-1", start, start + timedelta(days=1), None, 10)

@@ -2,31 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
-import asyncpg
 import pytest
 
 from ingest.partitions import AHEAD_DAYS, BEHIND_DAYS, Partitions, day_of_name, name_of
-from iotsphere.infra.postgres import make_pool
-
-if TYPE_CHECKING:
-    Pool = asyncpg.Pool[asyncpg.Record]
+from iotsphere.infra.postgres import Pool
 
 pytestmark = pytest.mark.integration
 TODAY = int(time.time() // 86_400)
 
 
-@pytest.fixture
-async def pool(migrated_dsn: str) -> "AsyncIterator[Pool]":
-    made = await make_pool(migrated_dsn, name="test", high=6)
-    yield made
-    await made.close()
-
-
-async def days(pool: "Pool") -> set[int]:
+async def days(pool: Pool) -> set[int]:
     rows = await pool.fetch(
         "select inhrelid::regclass::text as name from pg_inherits where inhparent = 'telemetry.telemetry'::regclass"
     )
@@ -37,7 +24,7 @@ def calendar(day: int) -> date:
     return date(1970, 1, 1) + timedelta(days=day)
 
 
-async def test_the_days_around_today_exist_beforehand_and_tomorrow_one_more(pool: "Pool") -> None:
+async def test_the_days_around_today_exist_beforehand_and_tomorrow_one_more(pool: Pool) -> None:
     now = float(TODAY * 86_400)
     partitions = Partitions(pool, 30, lambda: now)
     await partitions.load()
@@ -47,7 +34,7 @@ async def test_the_days_around_today_exist_beforehand_and_tomorrow_one_more(pool
     assert max(await days(pool)) == TODAY + AHEAD_DAYS + 1
 
 
-async def test_several_processes_make_the_same_days_at_once(pool: "Pool") -> None:
+async def test_several_processes_make_the_same_days_at_once(pool: Pool) -> None:
     await asyncio.gather(*(Partitions(pool, 30).load() for _ in range(4)))
     assert len(await days(pool)) == BEHIND_DAYS + 1 + AHEAD_DAYS
     key = await pool.fetchval(
@@ -57,7 +44,7 @@ async def test_several_processes_make_the_same_days_at_once(pool: "Pool") -> Non
     assert '(device_id, "timestamp", measurement) INCLUDE (value)' in key
 
 
-async def test_a_partition_holds_its_day_in_utc_to_the_microsecond(pool: "Pool") -> None:
+async def test_a_partition_holds_its_day_in_utc_to_the_microsecond(pool: Pool) -> None:
     await Partitions(pool, 30).load()
     for micros in (0, 86_400_000_000 - 1):
         place = await pool.fetchval(
@@ -69,7 +56,7 @@ async def test_a_partition_holds_its_day_in_utc_to_the_microsecond(pool: "Pool")
         assert place == f"telemetry.{name_of(TODAY)}"
 
 
-async def test_days_beyond_retention_are_dropped_and_others_kept(pool: "Pool") -> None:
+async def test_days_beyond_retention_are_dropped_and_others_kept(pool: Pool) -> None:
     partitions = Partitions(pool, 30)
     await partitions.load()
     await partitions.ensure([TODAY - 40, TODAY - 32, TODAY - 31, TODAY - 30])

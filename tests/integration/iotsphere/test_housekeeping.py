@@ -1,14 +1,12 @@
 """What has been kept long enough goes; what is open, or younger, stays."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from broker import presence_table
 from commands import command_table
 from ingest import event_table
 from iotsphere.infra.housekeeping import KEPT_DAYS, Housekeeping
-from iotsphere.infra.postgres import Pool, make_pool
+from iotsphere.infra.postgres import Pool
 from shadow import shadow_table
 from tests.support.deliveries import add_devices
 
@@ -18,11 +16,10 @@ OLD, YOUNG = f"now() - interval '{KEPT_DAYS + 1} days'", "now()"
 
 
 @pytest.fixture
-async def pool(migrated_dsn: str) -> AsyncIterator[Pool]:
-    made = await make_pool(migrated_dsn, name="test")
-    await add_devices(made, "d")
-    yield made
-    await made.close()
+async def pool(pool: Pool) -> Pool:
+    """With some devices."""
+    await add_devices(pool, "d")
+    return pool
 
 
 async def test_old_events_revisions_and_final_commands_go_in_small_steps(pool: Pool) -> None:

@@ -3,22 +3,20 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from iotsphere.infra.postgres import make_pool
+from iotsphere.infra.postgres import Pool
 from shadow.cache import connect
 from tests.integration.shadow.parts import Cloud, Edge, make_cloud, make_edge
 from tests.support.deliveries import add_devices
 
 
 @pytest.fixture
-async def pool(migrated_dsn: str) -> "AsyncIterator[asyncpg.Pool[asyncpg.Record]]":
-    pool = await make_pool(migrated_dsn, name="test", high=6)
+async def pool(pool: Pool) -> Pool:
+    """With some devices."""
     await add_devices(pool, "d1", "d2")
-    yield pool
-    await pool.close()
+    return pool
 
 
 @pytest.fixture

@@ -9,6 +9,6 @@ from iotsphere.infra.postgres import Pool, make_pool
 
 @pytest.fixture
 async def pool(migrated_dsn: str) -> AsyncIterator[Pool]:
-    made = await make_pool(migrated_dsn, name="test", high=4)
+    made = await make_pool(migrated_dsn, name="test")
     yield made
     await made.close()
