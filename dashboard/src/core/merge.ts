@@ -1,4 +1,4 @@
-import type { Device } from "../io/types.ts";
+import type { Device, Presence } from "../io/types.ts";
 import { toMs } from "./format.ts";
 import type { Quality } from "./quality.ts";
 
@@ -22,6 +22,17 @@ export function mergeLatest(into: LatestByMeasurement, measurement: string, read
 
 export function mergeSnapshot(into: LatestByMeasurement, snapshot: LatestByMeasurement): void {
   for (const [measurement, reading] of Object.entries(snapshot)) mergeLatest(into, measurement, reading);
+}
+
+/** A reading of the device came. */
+export function hear(device: Device, measurement: string, reading: Latest): void {
+  mergeLatest(device.latest, measurement, reading);
+  device.last_data_at = Math.max(device.last_data_at ?? 0, reading.ts);
+}
+
+/** The device came or went; what is older than what is known is left out. */
+export function setPresence(device: Device, presence: Presence): void {
+  if ((toMs(presence.since) ?? Infinity) >= since(device)) device.presence = presence;
 }
 
 /** What is known of a device and an answer about it: the newest of each reading, and of its presence. */

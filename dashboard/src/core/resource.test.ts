@@ -8,6 +8,12 @@ function made(merge?: (known: number, answer: number) => number) {
   return { asked, resource: new Resource<number>(fetchIt, () => undefined, merge) };
 }
 
+function boxed() {
+  const asked: ((box: { n: number }) => void)[] = [];
+  const fetchIt = () => new Promise<{ n: number }>((answer) => asked.push(answer));
+  return { asked, resource: new Resource<{ n: number }>(fetchIt, () => undefined) };
+}
+
 describe("Resource", () => {
   it("keeps the answer of the last request, whichever comes first", async () => {
     const { asked, resource } = made();
@@ -30,6 +36,28 @@ describe("Resource", () => {
     asked[1]!.answer(4);
     await second;
     expect(resource.data).toBe(5);
+  });
+
+  it("applies what happened during a request to its answer, the first one too", async () => {
+    const { asked, resource } = boxed();
+    const first = resource.load();
+    resource.tell((box) => (box.n = Math.max(box.n, 7)));
+    asked[0]!({ n: 1 });
+    await first;
+    expect(resource.data).toEqual({ n: 7 });
+    const second = resource.load();
+    asked[1]!({ n: 2 });
+    await second;
+    expect(resource.data).toEqual({ n: 2 }); // what was told before the request is in its answer
+  });
+
+  it("asks again when more happened during a request than it holds", async () => {
+    const { asked, resource } = boxed();
+    const first = resource.load();
+    for (let i = 0; i < 3000; i++) resource.tell((box) => (box.n += 1));
+    asked[0]!({ n: 0 });
+    await first;
+    expect(asked).toHaveLength(2);
   });
 
   it("tells of a failure only when there is nothing to show", async () => {

@@ -1,14 +1,19 @@
 /** What a panel knows about its data: nothing yet, a failure, or the data. */
 export type Loaded<T> = { state: "loading" } | { state: "failed"; message: string } | { state: "ready"; data: T };
 
+/** More events than this during one request are not kept: the request is made again after its answer. */
+const MOST_HELD = 2000;
+
 /**
- * Fetch and keep. Of several requests only the last one's answer counts. Live events may change what is kept while a request is
- * on its way, so an answer may be older than that: `merge` decides. A failed renewal keeps what is shown; the reconnect banner
- * says that it is old.
+ * Fetch and keep. Of several requests only the last one's answer counts. What live events change (`tell`) while a request is on
+ * its way is applied to its answer too, which may be older than they are; `merge` decides between what is kept and the answer.
+ * A failed renewal keeps what is shown; the reconnect banner says that it is old.
  */
 export class Resource<T> {
   value: Loaded<T> = { state: "loading" };
   private round = 0;
+  private asking = false;
+  private readonly held: ((data: T) => void)[] = [];
   private readonly fetchIt: () => Promise<T>;
   private readonly changed: () => void;
   private readonly merge: (known: T, answer: T) => T;
@@ -28,15 +33,44 @@ export class Resource<T> {
     this.changed();
   }
 
+  /** Let an event change what is kept, and the answer that is on its way. It must be harmless when applied twice. */
+  tell(event: (data: T) => void): void {
+    if (this.data !== null) event(this.data);
+    if (this.asking && this.held.length <= MOST_HELD) this.held.push(event);
+  }
+
+  /** Forget what is kept, and load anew. */
+  restart(): void {
+    this.value = { state: "loading" };
+    this.held.length = 0;
+    void this.load();
+  }
+
   load = async (): Promise<void> => {
     const round = ++this.round;
+    this.asking = true;
     try {
       const data = await this.fetchIt();
-      if (round === this.round) this.set(this.data === null ? data : this.merge(this.data, data));
+      if (round === this.round) this.answered(data);
     } catch (error) {
-      if (round !== this.round || this.value.state === "ready") return;
+      if (round !== this.round) return;
+      this.settle();
+      if (this.value.state === "ready") return;
       this.value = { state: "failed", message: error instanceof Error ? error.message : String(error) };
       this.changed();
     }
   };
+
+  private answered(answer: T): void {
+    const data = this.data === null ? answer : this.merge(this.data, answer);
+    const events = this.settle();
+    for (const event of events) event(data);
+    this.set(data);
+    if (events.length > MOST_HELD) void this.load();
+  }
+
+  private settle(): ((data: T) => void)[] {
+    this.asking = false;
+    return this.held.splice(0);
+  }
 }

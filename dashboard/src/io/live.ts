@@ -21,6 +21,8 @@ const JOIN_WAIT_MS = 5000;
 const JOIN_AGAIN_MS = 5000;
 /** However many gaps there are, snapshots are fetched no more often than this. */
 const CATCH_UP_MS = 2000;
+/** The newest values reach the store up to a second after their event: a snapshot taken at once may lack what we were too late to hear. */
+const SETTLED_MS = 1200;
 
 /**
  * The live channel. The server does not keep what happened while we were away, so every connect (and every gap in a room's
@@ -110,7 +112,10 @@ export class Live {
     this.busInterrupted = false;
     this.become("live");
     // Only what happens after the server has let us in is heard: the snapshot comes after that.
-    void Promise.all(this.rooms.wanted().map((room) => this.enter(room))).then(() => this.resync());
+    void Promise.all(this.rooms.wanted().map((room) => this.enter(room))).then(() => {
+      this.resync();
+      this.catchUpOnceSettled();
+    });
   }
 
   private disconnected(reason: string): void {
@@ -167,7 +172,13 @@ export class Live {
   }
 
   private async enterAndCatchUp(room: string): Promise<void> {
-    if (await this.enter(room)) this.catchUp.request();
+    if (!(await this.enter(room))) return;
+    this.catchUp.request();
+    this.catchUpOnceSettled();
+  }
+
+  private catchUpOnceSettled(): void {
+    setTimeout(() => this.socket && this.catchUp.request(), SETTLED_MS);
   }
 
   private resync(): void {

@@ -1,7 +1,7 @@
 import { html, nothing } from "lit";
 import { api, deviceTypes, intervalOf, live, may, measurementsOf, navigate } from "../app.ts";
 import { words } from "../core/format.ts";
-import { mergeDevice, mergeLatest } from "../core/merge.ts";
+import { hear, mergeDevice, setPresence } from "../core/merge.ts";
 import { Ring } from "../core/ring.ts";
 import { ago, isStale, span, STALE_INTERVALS } from "../core/stale.ts";
 import type { Device, DeviceType, StatusEvent, TelemetryEvent } from "../io/types.ts";
@@ -90,20 +90,14 @@ export class DevicePage extends Part {
   }
 
   private telemetry({ points }: TelemetryEvent): void {
-    const device = this.shown.data?.device;
-    for (const [id, ts, measurement, value] of points) {
-      if (!device || id !== device.id) continue;
-      mergeLatest(device.latest, measurement, { value, ts });
-      device.last_data_at = Math.max(device.last_data_at ?? 0, ts);
-      this.ring(measurement).push(ts, value);
-    }
+    const own = points.filter(([id]) => id === this.deviceId);
+    for (const [, ts, measurement, value] of own) this.ring(measurement).push(ts, value);
+    this.shown.tell(({ device }) => own.forEach(([id, ts, measurement, value]) => id === device.id && hear(device, measurement, { value, ts })));
     this.redraw.request();
   }
 
   private status({ device: id, connected, reason, session, at }: StatusEvent): void {
-    const device = this.shown.data?.device;
-    if (!device || device.id !== id) return;
-    device.presence = { connected, reason, session, since: at };
+    this.shown.tell(({ device }) => device.id === id && setPresence(device, { connected, reason, session, since: at }));
     this.redraw.request();
   }
 

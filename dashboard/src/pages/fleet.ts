@@ -3,7 +3,7 @@ import { api, deviceTypes, live, may, navigate, session } from "../app.ts";
 import { Coalescer } from "../core/coalesce.ts";
 import { bytes, plural } from "../core/format.ts";
 import { alarms } from "../core/system.ts";
-import { mergeDevice, mergeLatest } from "../core/merge.ts";
+import { hear, mergeDevice, setPresence } from "../core/merge.ts";
 import type { Device, DeviceType, FleetSummary, Organization, StatusEvent, SystemStatus, TelemetryEvent } from "../io/types.ts";
 import { route } from "../core/route.ts";
 import { Resource } from "../core/resource.ts";
@@ -84,19 +84,20 @@ export class Fleet extends Part {
   }
 
   private telemetry({ points }: TelemetryEvent): void {
-    const devices = this.listing.data?.devices;
-    for (const [id, ts, measurement, value] of points) {
-      const device = devices?.get(id);
-      if (!device) continue;
-      mergeLatest(device.latest, measurement, { value, ts });
-      device.last_data_at = Math.max(device.last_data_at ?? 0, ts);
-    }
+    this.listing.tell(({ devices }) => {
+      for (const [id, ts, measurement, value] of points) {
+        const device = devices.get(id);
+        if (device) hear(device, measurement, { value, ts });
+      }
+    });
     this.redraw.request();
   }
 
   private status({ device: id, connected, reason, session: of, at }: StatusEvent): void {
-    const device = this.listing.data?.devices.get(id);
-    if (device) device.presence = { connected, reason, since: at, session: of };
+    this.listing.tell(({ devices }) => {
+      const device = devices.get(id);
+      if (device) setPresence(device, { connected, reason, since: at, session: of });
+    });
     this.recount.request();
     this.redraw.request();
   }

@@ -55,10 +55,9 @@ export class History extends DevicePanel {
   }
 
   private reload(): void {
-    this.shown.value = { state: "loading" };
     this.live.stop();
     this.live = new Coalescer(() => this.requestUpdate(), redrawMs(this.range));
-    void this.shown.load();
+    this.shown.restart();
   }
 
   private async fetchHistory(): Promise<Shown> {
@@ -71,11 +70,8 @@ export class History extends DevicePanel {
   }
 
   private telemetry({ points }: TelemetryEvent): void {
-    const rings = this.shown.data?.rings;
-    if (!rings) return;
-    for (const [device, ts, measurement, value] of points) {
-      if (device === this.deviceId) ringOf(rings, measurement).push(ts, value);
-    }
+    const own = points.filter(([device]) => device === this.deviceId);
+    this.shown.tell(({ rings }) => own.forEach(([, ts, measurement, value]) => ringOf(rings, measurement).push(ts, value)));
     this.live.request();
   }
 

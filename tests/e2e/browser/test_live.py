@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from device_sdk import Device
+from tests.support.browser import sign_in
+from tests.support.platform import Platform
 
 pytestmark = pytest.mark.e2e
 OBEYS_MS = 20_000
@@ -36,6 +38,23 @@ def test_a_value_on_the_fleet_page_follows_the_device(admin: Page, plain: Device
     for share in (0.31, 0.47):
         text = publish(plain, measurement, share)
         expect(card(admin, plain.id).locator(f'[data-measurement="{measurement["key"]}"]')).to_contain_text(text, timeout=3000)
+
+
+def test_a_reading_that_comes_while_the_list_is_on_its_way_is_shown(
+    page: Page, platform: Platform, plain: Device, measurement: dict[str, Any]
+) -> None:
+    first: list[APIResponse] = []
+
+    def old(route: Route) -> None:
+        if not first:
+            first.append(route.fetch())
+            publish(plain, measurement, 0.23)
+        route.fulfill(response=first[0])
+
+    page.route("**/api/v1/devices?*", old)
+    sign_in(page, "admin", platform.admin_password)
+    value = shown(measurement, measurement["low"] + 0.23 * (measurement["high"] - measurement["low"]))
+    expect(card(page, plain.id)).to_contain_text(value)
 
 
 def test_a_value_on_the_device_page_follows_the_device(admin: Page, plain: Device, measurement: dict[str, Any]) -> None:
