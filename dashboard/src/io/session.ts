@@ -17,6 +17,13 @@ export class ApiError extends Error {
   }
 }
 
+/** What is wrong with which field, if the server said so. */
+export function fieldErrors(error: unknown): { field: string; reason: string }[] {
+  if (!(error instanceof ApiError)) return [];
+  if (error.errors.length) return error.errors;
+  return error.field ? [{ field: error.field, reason: error.message }] : [];
+}
+
 interface Problem {
   title?: string;
   detail?: string;

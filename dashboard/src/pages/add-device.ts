@@ -2,7 +2,7 @@ import { html, nothing } from "lit";
 import { api, deviceTypes, live, may, navigate, session } from "../app.ts";
 import { category, number, withUnit } from "../core/format.ts";
 import { devicePath } from "../core/route.ts";
-import { ApiError } from "../io/session.ts";
+import { fieldErrors } from "../io/session.ts";
 import type { Connect, Device, DeviceType, Organization, RefusedEvent, StatusEvent, TelemetryEvent } from "../io/types.ts";
 import { Resource } from "../core/resource.ts";
 import { Part } from "../ui/base.ts";
@@ -171,7 +171,7 @@ export class AddDevice extends Part {
   }
 
   private refuse(error: unknown): void {
-    const reasons = error instanceof ApiError ? (error.errors.length ? error.errors : error.field ? [{ field: error.field, reason: error.message }] : []) : [];
+    const reasons = fieldErrors(error);
     for (const { field, reason } of reasons) this.errors[field] = reason;
     if (!reasons.some(({ field }) => ["id", "device_type", "organization"].includes(field))) this.problem = said(error);
   }

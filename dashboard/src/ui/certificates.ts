@@ -16,9 +16,8 @@ export class Certificates extends DevicePanel {
   }
 
   protected override reset(): void {
-    this.list.value = { state: "loading" };
     this.problem = "";
-    void this.list.load();
+    this.list.restart();
   }
 
   override render() {

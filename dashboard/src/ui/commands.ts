@@ -33,9 +33,8 @@ export class Commands extends DevicePanel {
   }
 
   protected override reset(): void {
-    this.list.value = { state: "loading" };
     this.choose(null);
-    void this.list.load();
+    this.list.restart();
   }
 
   private heard(event: CommandEvent): void {

@@ -22,8 +22,7 @@ export class Events extends DevicePanel {
 
   protected override reset(): void {
     this.all = false;
-    this.list.value = { state: "loading" };
-    void this.list.load();
+    this.list.restart();
   }
 
   override render() {

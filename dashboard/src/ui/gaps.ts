@@ -21,8 +21,7 @@ export class Gaps extends DevicePanel {
   }
 
   protected override reset(): void {
-    this.list.value = { state: "loading" };
-    void this.list.load();
+    this.list.restart();
   }
 
   override render() {

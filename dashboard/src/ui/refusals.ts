@@ -22,8 +22,7 @@ export class Refusals extends DevicePanel {
   }
 
   protected override reset(): void {
-    this.list.value = { state: "loading" };
-    void this.list.load();
+    this.list.restart();
   }
 
   override render() {

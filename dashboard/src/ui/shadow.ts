@@ -3,7 +3,7 @@ import { api, live, may } from "../app.ts";
 import { initial, parse } from "../core/property.ts";
 import { plain, withUnit } from "../core/format.ts";
 import { changedAt, shadowRows, type ShadowRow } from "../core/shadow.ts";
-import { ApiError } from "../io/session.ts";
+import { fieldErrors } from "../io/session.ts";
 import type { Property, ShadowDocument, ShadowEvent } from "../io/types.ts";
 import { Resource } from "../core/resource.ts";
 import { loaded, mark, panel, said, time, type Html } from "./bits.ts";
@@ -29,9 +29,8 @@ export class Shadow extends DevicePanel {
   }
 
   protected override reset(): void {
-    this.document.value = { state: "loading" };
     this.discard();
-    void this.document.load();
+    this.document.restart();
   }
 
   private changed({ device, name, version }: ShadowEvent): void {
@@ -154,7 +153,7 @@ export class Shadow extends DevicePanel {
   }
 
   private refuse(error: unknown): void {
-    const reasons = error instanceof ApiError ? (error.errors.length ? error.errors : error.field ? [{ field: error.field, reason: error.message }] : []) : [];
+    const reasons = fieldErrors(error);
     for (const { field: name, reason } of reasons) this.errors[name.replace(/^desired\./, "")] = reason;
     const placed = reasons.some(({ field: name }) => this.draft.has(name.replace(/^desired\./, "")));
     if (!placed) this.problem = said(error);
