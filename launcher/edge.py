@@ -6,7 +6,6 @@ They share a process so that a PUBACK means a commit without any hop in between.
 import asyncio
 import errno
 import gc
-from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 
 import structlog
@@ -18,6 +17,7 @@ from launcher import process
 from launcher.edge_http import edge_app
 from launcher.edge_options import EdgeOptions
 from launcher.edge_parts import Parts, open_pools
+from launcher.stopping import unless_stopped
 
 __all__ = ["EdgeOptions", "main", "run_edge"]
 
@@ -41,27 +41,13 @@ async def run_edge(options: EdgeOptions, stop: asyncio.Event) -> None:
         parts = Parts(options, await open_pools(options, stack))
         stack.push_async_callback(parts.redis.aclose)
         http = await _serve_http(options, parts, stack)
-        await _unless_stopped(stop, _start(parts, options, stack))
+        await unless_stopped(stop, _start(parts, options, stack))  # it waits for a PostgreSQL that may be away for long
         if not stop.is_set():
             log.info("edge is ready", mqtt=parts.broker.port, http=http, devices=len(parts.registry))
             if options.on_ready is not None:
                 options.on_ready(parts.broker.port, http)
             await stop.wait()
         log.info("edge stops")
-
-
-async def _unless_stopped(stop: asyncio.Event, starting: Awaitable[None]) -> None:
-    """Await the start, and give it up when we are to stop: it waits for a PostgreSQL that may be away for long."""
-    start = asyncio.ensure_future(starting)
-    stopped = asyncio.create_task(stop.wait(), name="edge-stop")
-    try:
-        await asyncio.wait({start, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if start.done():
-            start.result()
-    finally:
-        for task in (start, stopped):
-            task.cancel()
-        await asyncio.gather(start, stopped, return_exceptions=True)
 
 
 async def _start(parts: Parts, options: EdgeOptions, stack: AsyncExitStack) -> None:

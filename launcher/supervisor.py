@@ -4,13 +4,13 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
 
 from launcher import logfiles
 from launcher.home import Home, write_private
 from launcher.service import Program, Service
+from launcher.stopping import unless_stopped
 
 log = structlog.get_logger()
 
@@ -57,7 +57,7 @@ class Supervisor:
         self._publish()
         rotating = asyncio.create_task(self._rotate(), name="rotate logs")
         try:
-            if await self._unless_stopped(self._start()):
+            if await unless_stopped(self._stop.politely, self._start()):
                 on_ready()
                 await self._stop.politely.wait()
         finally:
@@ -66,25 +66,14 @@ class Supervisor:
 
     async def _start(self) -> None:
         for step, services in self._steps:
-            async with asyncio.TaskGroup() as group:
-                for service in services:
-                    group.create_task(service.start(), name=f"start {service.program.name}")
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for service in services:
+                        group.create_task(service.start(), name=f"start {service.program.name}")
+            except BaseExceptionGroup as errors:
+                raise _first(errors) from None
             if step.then is not None:
                 await step.then()
-
-    async def _unless_stopped(self, work: Any) -> bool:
-        """Whether the work was finished before the stop was asked for."""
-        working = asyncio.create_task(work, name="start")
-        stopping = asyncio.create_task(self._stop.politely.wait(), name="stop asked for")
-        try:
-            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                _raise_first(working)
-            return working.done()
-        finally:
-            stopping.cancel()
-            working.cancel()
-            await asyncio.gather(working, stopping, return_exceptions=True)
 
     async def _shut_down(self) -> None:
         for service in reversed(self.services):
@@ -117,10 +106,8 @@ class Supervisor:
             log.error("the state cannot be written", error=str(error))
 
 
-def _raise_first(work: "asyncio.Task[None]") -> None:
-    """Raise what the work died of; of several failures at once, the first."""
-    error = work.exception()
+def _first(error: BaseException) -> BaseException:
+    """Of several failures at once, the first."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    if error is not None:
-        raise error
+    return error
