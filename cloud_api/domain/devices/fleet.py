@@ -2,8 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Generic, Protocol, TypeVar
 
 from cloud_api.auth import Principal
 from cloud_api.domain.devices import freshness, table
@@ -17,6 +17,7 @@ KEEP_S = 2.0
 KEEP_NUMBERS_S = 10.0  # they are sums over many rows, and seconds old anyhow
 MAX_KEPT = 1_000
 CHUNK = 500
+T = TypeVar("T")
 
 
 class PointCounter(Protocol):
@@ -24,6 +25,25 @@ class PointCounter(Protocol):
 
     def points_last_minute(self, organization: str) -> int:
         """Readings stored in the last 60 s, of one organization or of EVERY_ORGANIZATION."""
+
+
+class Memo(Generic[T]):
+    """Values that are kept for some seconds, by scope and organization. Policy when MAX_KEPT are kept: forget all."""
+
+    def __init__(self, keep_s: float, clock: Callable[[], float]) -> None:
+        self._keep_s, self._clock = keep_s, clock
+        self._kept: dict[tuple[str, str | None], tuple[float, T]] = {}
+
+    async def get(self, key: tuple[str, str | None], make: Callable[[], Awaitable[T]]) -> T:
+        """The value, made anew when it is too old."""
+        kept = self._kept.get(key)
+        if kept is not None and 0 <= self._clock() - kept[0] < self._keep_s:
+            return kept[1]
+        value = await make()
+        if len(self._kept) >= MAX_KEPT:
+            self._kept.clear()
+        self._kept[key] = (self._clock(), value)
+        return value
 
 
 class Fleet:
@@ -38,22 +58,14 @@ class Fleet:
         points: PointCounter,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._tenancy, self._devices, self._history, self._points, self._clock = tenancy, devices, history, points, clock
+        self._tenancy, self._devices, self._history, self._points = tenancy, devices, history, points
         self._gaps = gaps
-        self._kept: dict[tuple[str, str | None], tuple[float, FleetSummary]] = {}
-        self._numbers: dict[tuple[str, str | None], tuple[float, FleetNumbers]] = {}
+        self._summaries: Memo[FleetSummary] = Memo(KEEP_S, clock)
+        self._numbers: Memo[FleetNumbers] = Memo(KEEP_NUMBERS_S, clock)
 
     async def summary(self, principal: Principal, organization: str | None) -> FleetSummary:
         """Counts over what the user sees, or one organization of it (zeros for one that he does not see)."""
-        key = (principal.scope, organization)
-        kept = self._kept.get(key)
-        if kept is not None and 0 <= self._clock() - kept[0] < KEEP_S:
-            return kept[1]
-        summary = await self._count(principal, organization)
-        if len(self._kept) >= MAX_KEPT:
-            self._kept.clear()
-        self._kept[key] = (self._clock(), summary)
-        return summary
+        return await self._summaries.get((principal.scope, organization), lambda: self._count(principal, organization))
 
     async def _count(self, principal: Principal, organization: str | None) -> FleetSummary:
         async with self._tenancy.transaction(principal.scope) as connection:
@@ -68,19 +80,8 @@ class Fleet:
             simulated=sum(simulated for _, _, simulated, _ in rows),
             by_type=dict(Counter(device_type for _, device_type, _, _ in rows)),
             points_last_minute=self._points.points_last_minute(organization or principal.scope) if seen else 0,
-            numbers=await self._totals(principal, organization),
+            numbers=await self._numbers.get((principal.scope, organization), lambda: self._gaps.totals(principal, organization)),
         )
-
-    async def _totals(self, principal: Principal, organization: str | None) -> FleetNumbers:
-        key = (principal.scope, organization)
-        kept = self._numbers.get(key)
-        if kept is not None and 0 <= self._clock() - kept[0] < KEEP_NUMBERS_S:
-            return kept[1]
-        totals = await self._gaps.totals(principal, organization)
-        if len(self._numbers) >= MAX_KEPT:
-            self._numbers.clear()
-        self._numbers[key] = (self._clock(), totals)
-        return totals
 
     async def _stale(self, online: list[tuple[str, str]]) -> int:
         stale = 0
