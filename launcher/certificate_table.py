@@ -32,8 +32,3 @@ async def revoked(connection: Connection) -> list[tuple[str, datetime]]:
         "select serial, revoked_at from registry.certificates where revoked_at is not null and not_after > now() order by 2, 1"
     )
     return [(row["serial"], row["revoked_at"]) for row in rows]
-
-
-async def organization_exists(connection: Connection, organization: str) -> bool:
-    """Whether there is an organization of that id."""
-    return bool(await connection.fetchval("select exists (select from registry.organizations where id = $1)", organization))

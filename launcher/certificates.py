@@ -6,6 +6,7 @@ from typing import Any
 
 from certs.authority import Authority
 from certs.issue import issue_client, write_client
+from cloud_api.domain.organizations import table as organizations
 from cloud_api.tenancy import Connection
 from iotsphere.errors import InvalidInput, NotFound
 from iotsphere.identity import identity
@@ -48,12 +49,6 @@ async def issue_service(connection: Connection, authority: Authority, id: str, o
     issued = issue_client(authority, identity(organization, "service", id))
     if await enrol_table.existing(connection, [id]):
         raise InvalidInput("id", f"{id} is a device")
-    if not await certificate_table.organization_exists(connection, organization):
-        raise InvalidInput("organization", f"there is no organization {organization!r}")
+    await organizations.require(connection, organization)
     await enrol_table.insert_certificates(connection, [id], [issued], organization, "service")
     write_client(issued, authority, out, id)
-
-
-async def revoked(connection: Connection) -> list[tuple[str, datetime]]:
-    """Serial and time of each revoked certificate that is still within its validity."""
-    return await certificate_table.revoked(connection)

@@ -53,9 +53,9 @@ def service(
 def crl(out: Annotated[Path | None, typer.Option(help="File to write; else standard output.")] = None) -> None:
     """Print the list of revoked certificates (PEM), for brokers and proxies that want a file."""
     from certs.revoke import render_crl
-    from launcher import certificates, installed
+    from launcher import certificate_table, installed
 
-    text = render_crl(installed.authority(home()), with_database(certificates.revoked)).decode()
+    text = render_crl(installed.authority(home()), with_database(certificate_table.revoked)).decode()
     if out is None:
         print(text, end="")
     else:

@@ -82,8 +82,7 @@ class Devices:
         declared = self._types[new.device_type]
         organization = new.organization or principal.organization
         async with self._tenancy.transaction(principal.scope) as connection:
-            if not await organizations.exists(connection, organization):
-                raise InvalidInput("organization", f"there is no organization {organization!r}")
+            await organizations.require(connection, organization)
             added = await table.insert(
                 connection, new.id, _placeholder_key(), declared.key, new.manufacturer or declared.manufacturer,
                 organization, "simulated" if new.simulated else "device",

@@ -2,6 +2,7 @@
 
 from cloud_api.domain.organizations.schemas import Organization
 from cloud_api.tenancy import Connection
+from iotsphere.errors import InvalidInput
 
 
 async def visible(connection: Connection) -> list[Organization]:
@@ -20,6 +21,11 @@ async def insert(connection: Connection, organization: str, name: str) -> Organi
     return Organization(**row) if row is not None else None
 
 
-async def exists(connection: Connection, organization: str) -> bool:
-    """Whether the transaction sees an organization of that id."""
-    return bool(await connection.fetchval("select exists (select from registry.organizations where id = $1)", organization))
+async def require(connection: Connection, organization: str) -> None:
+    """Check an organization that a request names.
+
+    Raises:
+        InvalidInput: the transaction sees none of that id.
+    """
+    if not await connection.fetchval("select exists (select from registry.organizations where id = $1)", organization):
+        raise InvalidInput("organization", f"there is no organization {organization!r}")

@@ -112,8 +112,7 @@ async def add_user(
         Conflict: the name is taken.
         InvalidInput: the password is too short, or there is no such organization.
     """
-    if not await organizations.exists(connection, organization):
-        raise InvalidInput("organization", f"there is no organization {organization!r}")
+    await organizations.require(connection, organization)
     row = UserRow(user, organization, await _hashed(password), role, all_organizations, disabled=False)
     if not await table.insert(connection, row):
         raise Conflict(f"the name {user} is taken")

@@ -9,7 +9,7 @@ import pytest
 from cloud_api.tenancy import Connection
 from iotsphere.devices import device_types
 from iotsphere.errors import Conflict, InvalidInput, NotFound
-from launcher import certificates
+from launcher import certificate_table, certificates
 from launcher.enrol import Enrolment, enrol, renew
 from tests.support.pki import Pki
 
@@ -75,6 +75,6 @@ async def test_a_device_s_certificates_are_revoked_together(connection: Connecti
     await renew(connection, pki.authority, some("d"))
     assert await certificates.revoke(connection, valkey_url, "d", "lost") == 2
     assert {row["revoked_reason"] for row in await certificates.listed(connection, "d")} == {"lost"}
-    assert len(await certificates.revoked(connection)) == 2
+    assert len(await certificate_table.revoked(connection)) == 2
     with pytest.raises(NotFound):
         await certificates.revoke(connection, valkey_url, "d", "again")
