@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import redis
@@ -189,17 +189,17 @@ def valkey(directory: Path) -> Iterator[str]:
         yield server.url
 
 
-def execute(dsn: str, statement: str) -> None:
-    """Run one statement."""
+def execute(dsn: str, statement: str) -> list[tuple[Any, ...]]:
+    """Run one statement; the rows that it returns."""
 
-    async def run() -> None:
+    async def run() -> list[tuple[Any, ...]]:
         connection = await asyncpg.connect(dsn)
         try:
-            await connection.execute(statement)
+            return [tuple(row) for row in await connection.fetch(statement)]
         finally:
             await connection.close()
 
-    asyncio.run(run())
+    return asyncio.run(run())
 
 
 def with_database(dsn: str, name: str) -> str:
