@@ -75,7 +75,7 @@ def on_caller_error(_: Request[Any, Any, Any], error: CallerError) -> Response[A
     """What the caller must change."""
     status = next((code for kind, code in STATUS_OF.items() if isinstance(error, kind)), 400)
     if isinstance(error, InvalidInput):
-        return problem(status, str(error), errors=[FieldProblem(error.field, error.reason)])
+        return problem(status, str(error), errors=[FieldProblem(*wrong) for wrong in error.errors])
     if status == 401:
         return problem(status, str(error), headers={"WWW-Authenticate": "Bearer"})
     if isinstance(error, TooManyRequests) and error.retry_after_s is not None:

@@ -29,15 +29,20 @@ class CallerError(IotsphereError):
 
 
 class InvalidInput(CallerError):
-    """A field of the request is wrong.
+    """A field of the request is wrong, or several are.
 
     Args:
         field: path of the field as the caller wrote it, such as ``desired.setpoint``.
         reason: a sentence that says what would be right.
+        also: the other wrong fields, each with its reason.
+
+    Attributes:
+        errors: all wrong fields with their reasons.
     """
 
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(f"{field}: {reason}")
+    def __init__(self, field: str, reason: str, *also: tuple[str, str]) -> None:
+        self.errors = ((field, reason), *also)
+        super().__init__("; ".join(f"{name}: {text}" for name, text in self.errors))
         self.field = field
         self.reason = reason
 

@@ -1,6 +1,6 @@
 """What a device type declares. Everything else about the type is generated from this."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
@@ -146,65 +146,85 @@ class DeviceType:
         """The measurement of that name, if declared."""
         return next((m for m in self.measurements if m.key == key), None)
 
+    def property(self, key: str) -> Property | None:
+        """The property of that name, if declared."""
+        return next((p for p in self.properties if p.key == key), None)
+
     def command(self, name: str) -> Command:
         """The command of that name.
 
         Raises:
-            InvalidInput: the type has no such command.
+            InvalidInput: the type has no such command; when it is a setting, the reason says where that belongs.
         """
         for command in self.commands:
             if command.name == name:
                 return command
-        raise InvalidInput(
-            "name", f"{self.key} has no command {name!r}; it has {', '.join(c.name for c in self.commands) or 'none'}"
-        )
+        raise InvalidInput("name", self._no_command(name))
 
     def check_desired(self, desired: Mapping[str, Any]) -> None:
         """Check a partial desired section; None values (deletions) are allowed for every known property.
 
         Raises:
-            InvalidInput: an unknown or read-only property, or a value of the wrong type or out of range.
+            InvalidInput: an unknown or read-only property, or a value of the wrong type or out of range; names all of them.
+                When it is a command, the reason says where that belongs.
         """
-        known = {p.key: p for p in self.properties}
-        for key, value in desired.items():
-            prop = known.get(key)
-            if prop is None or not prop.writable:
-                raise InvalidInput(f"desired.{key}", "is read-only" if prop else f"{self.key} has no such property")
-            if value is not None:
-                check_value(f"desired.{key}", prop, value)
+        _raise([(f"desired.{key}", fault) for key, value in desired.items() if (fault := self._desired_fault(key, value))])
 
     def check_params(self, command: Command, params: Mapping[str, Any]) -> None:
         """Check a command's parameters.
 
         Raises:
-            InvalidInput: a parameter is missing, unknown, of the wrong type or out of range.
+            InvalidInput: a parameter is missing, unknown, of the wrong type or out of range; names all of them.
         """
         known = {p.key: p for p in command.params}
-        for key in params.keys() - known.keys():
-            raise InvalidInput(f"params.{key}", f"{command.name} has no such parameter")
+        wrong = [(f"params.{key}", f"{command.name} has no such parameter") for key in sorted(params.keys() - known.keys())]
         for key, prop in known.items():
-            if key in params:
-                check_value(f"params.{key}", prop, params[key])
-            elif prop.default is None:
-                raise InvalidInput(f"params.{key}", "is missing")
+            if fault := _param_fault(prop, params):
+                wrong.append((f"params.{key}", fault))
+        _raise(wrong)
+
+    def _no_command(self, name: str) -> str:
+        prop = self.property(name)
+        if prop is not None and prop.writable:
+            return f"{name!r} is a setting that lasts, no command: set desired.{name} in the device's shadow"
+        return f"{self.key} has no command {name!r}; it has {', '.join(c.name for c in self.commands) or 'none'}"
+
+    def _desired_fault(self, key: str, value: Any) -> str | None:
+        prop = self.property(key)
+        if prop is not None and prop.writable:
+            return None if value is None else value_fault(prop, value)
+        if prop is not None:
+            return "is read-only"
+        if any(command.name == key for command in self.commands):
+            return f"is a command, which happens once: send the command {key!r} instead"
+        return f"{self.key} has no such property"
 
 
-_KINDS: dict[str, Any] = {"number": (int, float), "integer": (int,), "boolean": (bool,), "string": (str,)}
+_KINDS: Mapping[str, Any] = {"number": (int, float), "integer": (int,), "boolean": (bool,), "string": (str,)}
 
 
-def check_value(field_name: str, prop: Property, value: Any) -> None:
-    """Check one value against its property.
-
-    Raises:
-        InvalidInput: wrong type, out of range, or none of the options.
-    """
+def value_fault(prop: Property, value: Any) -> str | None:
+    """What is wrong with a value: its type, out of range, none of the options; None when nothing is."""
     if not isinstance(value, _KINDS[prop.kind]) or (prop.kind in ("number", "integer") and isinstance(value, bool)):
-        raise InvalidInput(field_name, f"must be {'an' if prop.kind == 'integer' else 'a'} {prop.kind}")
+        return f"must be {'an' if prop.kind == 'integer' else 'a'} {prop.kind}"
     if prop.options and value not in prop.options:
-        raise InvalidInput(field_name, f"must be one of {', '.join(prop.options)}")
+        return f"must be one of {', '.join(prop.options)}"
     if prop.kind not in ("number", "integer"):
-        return
+        return None
     if prop.low is not None and value < prop.low:
-        raise InvalidInput(field_name, f"must be at least {prop.low:g} {prop.unit}".rstrip())
+        return f"must be at least {prop.low:g} {prop.unit}".rstrip()
     if prop.high is not None and value > prop.high:
-        raise InvalidInput(field_name, f"must be at most {prop.high:g} {prop.unit}".rstrip())
+        return f"must be at most {prop.high:g} {prop.unit}".rstrip()
+    return None
+
+
+def _param_fault(prop: Property, params: Mapping[str, Any]) -> str | None:
+    if prop.key in params:
+        return value_fault(prop, params[prop.key])
+    return "is missing" if prop.default is None else None
+
+
+def _raise(wrong: Sequence[tuple[str, str]]) -> None:
+    if wrong:
+        (field_name, reason), *also = wrong
+        raise InvalidInput(field_name, reason, *also)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iotsphere.devices import device_types
-from iotsphere.devices._spec import Command, DeviceType, Property, SimulationState, check_value
+from iotsphere.devices._spec import Command, DeviceType, Property, SimulationState, value_fault
 from iotsphere.errors import InvalidInput
 
 NOW = 1_760_000_000.0
@@ -63,6 +63,7 @@ def test_the_declaration_is_consistent(device_type: DeviceType) -> None:
         [m.key for m in device_type.measurements],
         [p.key for p in device_type.properties],
         [c.name for c in device_type.commands],
+        [*(c.name for c in device_type.commands), *(p.key for p in device_type.properties)],  # a name is one channel's
         [r.name for r in device_type.alert_rules],
     ):
         assert len(set(keys)) == len(keys)
@@ -81,7 +82,7 @@ def test_the_declaration_is_consistent(device_type: DeviceType) -> None:
 def test_defaults_are_allowed_values(device_type: DeviceType) -> None:
     for prop in (*device_type.properties, *(p for c in device_type.commands for p in c.params)):
         if prop.default is not None:
-            check_value(prop.key, prop, prop.default)
+            assert value_fault(prop, prop.default) is None
 
 
 @every_type
@@ -115,7 +116,7 @@ def _check_reported(device_type: DeviceType, reported: dict[str, Any]) -> None:
     properties = {p.key: p for p in device_type.properties}
     assert reported.keys() <= properties.keys()
     for key, value in reported.items():
-        check_value(key, properties[key], value)
+        assert value_fault(properties[key], value) is None, key
 
 
 @every_type

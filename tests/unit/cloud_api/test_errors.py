@@ -45,6 +45,12 @@ def test_the_wrong_field_is_named(extra: dict[str, str], field: str, reason: str
     assert answer.content.field == field
 
 
+def test_all_wrong_fields_are_named() -> None:
+    answer = errors.on_caller_error(REQUEST, InvalidInput("a", "is missing", ("b", "is wrong")))
+    assert [(e.field, e.reason) for e in answer.content.errors] == [("a", "is missing"), ("b", "is wrong")]
+    assert answer.content.detail == "a: is missing; b: is wrong"
+
+
 def test_a_known_wait_is_told_as_the_header_wants_it() -> None:
     assert errors.on_caller_error(REQUEST, TooManyRequests("x", 12.1)).headers["Retry-After"] == "13"
     assert "Retry-After" not in errors.on_caller_error(REQUEST, TooManyRequests("x")).headers
