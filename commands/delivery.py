@@ -1,7 +1,8 @@
 """Commands on their way to the devices, and the answers on their way back.
 
-A command is claimed for the session that its device has now, sent, and awaited; the device's next one goes out when it is final.
-One that is claimed for a session that has ended is claimed again for the next: at least once; the device tells repeats by the id.
+A command is claimed for the session that its device has now, sent, and awaited. The device's next one goes out when it is final,
+or parked because the device leaves it unanswered; parallel ones go out at once. One that is claimed for a session that has ended
+is claimed again for the next: at least once; the device tells repeats by the id.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from functools import partial
 import asyncpg
 import msgspec
 
-from commands.command_table import Advanced, Claimed, CommandTable, Step
+from commands.command_table import AT_ONCE, Advanced, Claimed, CommandTable, Step
 from commands.lifecycle import FINAL, at_expiry
 from commands.metrics import CommandMetrics
 from commands.news import CommandNews
@@ -39,11 +40,20 @@ _decoder = msgspec.json.Decoder(CommandResponse)
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What happened to a command and is not noted yet."""
+    """What happened to a command in a session and is not noted yet."""
 
     device: str
+    session: int
     sent_at: datetime | None = None
     delivered_at: datetime | None = None
+
+    def after(self, known: "Mark | None") -> "Mark":
+        """Both together. Of two sessions only the later counts: a PUBACK of the former says nothing about what is sent now."""
+        if known is None or known.session < self.session:
+            return self
+        if known.session > self.session:
+            return known
+        return replace(known, sent_at=self.sent_at or known.sent_at, delivered_at=self.delivered_at or known.delivered_at)
 
 
 class CommandDelivery:
@@ -104,9 +114,9 @@ class CommandDelivery:
             self.wake(device.id)
 
     def on_delivered(self, device: str, session: int, message: str) -> None:
-        """The device's PUBACK came."""
+        """The device's PUBACK came, in this session."""
         if message.startswith(MESSAGE):
-            self._mark(message.removeprefix(MESSAGE), Mark(device, delivered_at=self._now()))
+            self._mark(message.removeprefix(MESSAGE), Mark(device, session, delivered_at=self._now()))
 
     async def _deliver(self, devices: Mapping[str, None]) -> None:
         sessions = {device: self._listening[device] for device in devices if device in self._listening}
@@ -116,6 +126,10 @@ class CommandDelivery:
         corrections = [wrong for command in claimed if (wrong := await self._send(command)) is not None]
         if corrections:
             await wait_out(self._patience, lambda: self._table.reclaim(corrections))
+        if len(claimed) >= AT_ONCE:  # there may be more that wait for nothing
+            for command in claimed:
+                if command.parallel:
+                    self.wake(command.device)
 
     async def _send(self, command: Claimed) -> tuple[str, int, int | None] | None:
         """Send; returns how the claim must be corrected, None when it is right."""
@@ -124,7 +138,7 @@ class CommandDelivery:
         result = await self._sender.send(command.device, topic, _request(command), ttl=ttl, message=MESSAGE + command.id)
         if result.sent is Sent.QUEUED:
             self._metrics.queued.inc()
-            self._mark(command.id, Mark(command.device, sent_at=self._now()))
+            self._mark(command.id, Mark(command.device, result.session, sent_at=self._now()))
             return None if result.session == command.session else (command.id, command.session, result.session)
         if result.sent is Sent.REFUSED:
             self._metrics.refused.inc()  # the sweep tries again
@@ -135,12 +149,10 @@ class CommandDelivery:
         return command.id, command.session, None
 
     def _mark(self, command_id: str, mark: Mark) -> None:
-        known = self._marks.peek(command_id) or mark
-        sent_at, delivered_at = mark.sent_at or known.sent_at, mark.delivered_at or known.delivered_at
-        self._marks.put(command_id, Mark(mark.device, sent_at, delivered_at))
+        self._marks.put(command_id, mark.after(self._marks.peek(command_id)))
 
     async def _note(self, marks: Mapping[str, Mark]) -> None:
-        steps = [Step(id=key, device=m.device, sent_at=m.sent_at, delivered_at=m.delivered_at) for key, m in marks.items()]
+        steps = [_marked(Step(id=key, device=mark.device), mark) for key, mark in marks.items()]
         advanced = await wait_out(self._patience, lambda: self._table.advance(steps, durable=False))
         self._news.put(a for a in advanced if a.changed)
 
@@ -178,7 +190,7 @@ class CommandDelivery:
 
     def _with_mark(self, step: Step) -> Step:
         mark = self._marks.take(step.id)
-        return step if mark is None else replace(step, sent_at=mark.sent_at, delivered_at=mark.delivered_at)
+        return step if mark is None else _marked(step, mark)
 
     def _judge(self, delivery: Delivery, outcome: Advanced) -> None:
         if outcome.before is None:
@@ -198,14 +210,25 @@ class CommandDelivery:
 
     async def sweep(self) -> None:
         """End what has run out of time, and find what a lost wake or a full window left. Waits out an absent store."""
+        await self._end_overdue()
+        await self._park_unanswered()
+        late = self._now() - timedelta(seconds=SWEEP_S / 2)  # what has just been made is on its way by a wake
+        for device in await wait_out(self._patience, lambda: self._table.waiting(late)):
+            self.wake(device)
+
+    async def _end_overdue(self) -> None:
         while overdue := await wait_out(self._patience, lambda: self._table.overdue(self._now())):
             now = self._now()
             steps = [self._with_mark(_at_its_end(*row, now)) for row in overdue]
             advanced = await wait_out(self._patience, partial(self._table.advance, steps))
             self._ended(a for a in advanced if a.changed)
-        late = self._now() - timedelta(seconds=SWEEP_S / 2)  # what has just been made is on its way by a wake
-        for device in await wait_out(self._patience, lambda: self._table.waiting(late)):
-            self.wake(device)
+
+    async def _park_unanswered(self) -> None:
+        while parked := await wait_out(self._patience, lambda: self._table.park(self._now())):
+            self._metrics.parked.inc(len(parked))
+            self._news.put(parked)
+            for outcome in parked:
+                self.wake(outcome.step.device)
 
     async def _sweep_forever(self) -> None:
         while True:
@@ -232,6 +255,10 @@ def _at_its_end(command_id: str, device: str, status: str, claimed: bool, now: d
     target = at_expiry(status, claimed)
     text = "the device did not listen in time" if target == "expired" else "the device did not answer in time"
     return Step(id=command_id, device=device, target=target, at=now, reason={"code": target, "text": text})
+
+
+def _marked(step: Step, mark: Mark) -> Step:
+    return replace(step, session=mark.session, sent_at=mark.sent_at, delivered_at=mark.delivered_at)
 
 
 def _request(command: Claimed) -> bytes:

@@ -1,17 +1,18 @@
-"""The life of a command: the one table of its states. Pure; command_table.py enforces it in SQL."""
+"""The life of a command: the one table of its states. Pure; command_table.py and the guards in the database enforce it."""
 
 from collections.abc import Mapping
 
 QUEUED = "queued"  # committed; not sent, or sending failed
 SENT = "sent"  # written to the device's session; again for each session that it is sent in
-DELIVERED = "delivered"  # the device's PUBACK came: never inferred from sending
+DELIVERED = "delivered"  # the device's PUBACK came in that session: never inferred from sending
 IN_PROGRESS = "in_progress"  # the device says so
 SUCCEEDED, FAILED, REJECTED = "succeeded", "failed", "rejected"  # the device says so, for good
 EXPIRED = "expired"  # its time ran out before it was sent
 TIMED_OUT = "timed_out"  # its time ran out after it was sent: what became of it is not known, and a late answer may tell
 CANCELLED = "cancelled"  # a person took it back; a device that has it already may still carry it out
 
-OPEN = (QUEUED, SENT, DELIVERED, IN_PROGRESS)
+UNANSWERED = (QUEUED, SENT, DELIVERED)
+OPEN = (*UNANSWERED, IN_PROGRESS)
 ANSWERED = frozenset({SUCCEEDED, FAILED, REJECTED})
 FINAL = ANSWERED | {EXPIRED, CANCELLED, TIMED_OUT}
 
@@ -28,6 +29,9 @@ TRANSITIONS: Mapping[str, frozenset[str]] = {
     EXPIRED: frozenset(),
     CANCELLED: frozenset(),
 }
+
+MAX_ATTEMPTS = 5
+"""Sessions in which a command is sent at most. One that makes its device restart would else be the last that it ever hears."""
 
 
 def may_become(status: str, target: str) -> bool:

@@ -16,6 +16,7 @@ class CommandMetrics:
         sends = Counter("command_sends", "Attempts to send", ["outcome"], registry=registry)
         self.queued, self.offline, self.refused = (sends.labels(outcome) for outcome in ("queued", "offline", "refused"))
         self.answers_refused = Counter("command_answers_refused", "Responses that fit no command", registry=registry)
+        self.parked = Counter("command_parked", "Commands that others overtook: no answer came in time", registry=registry)
         self.news_dropped = Counter("command_news_dropped", "Events and signals that found no room", registry=registry)
         self.seconds = Histogram(
             "command_seconds",

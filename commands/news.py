@@ -28,6 +28,7 @@ def changed(advanced: Advanced) -> CommandChanged:
         reason=dict(step.reason) if step.reason else None,
         result=dict(step.result) if step.result is not None else None,
         simulated=advanced.simulated,
+        parked=advanced.parked,
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,13 +12,14 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from commands.command_reads import CommandReads, Place
 from commands.command_table import MAX_OPEN, CommandTable, Step
 from commands.lifecycle import CANCELLED, QUEUED
 from commands.news import changed
 from commands.view import CommandView, Transition
 from iotsphere.bus import EventBus
 from iotsphere.devices._spec import Command, DeviceType
-from iotsphere.errors import Conflict, InvalidInput, NotFound, TooManyRequests
+from iotsphere.errors import Conflict, InvalidInput, NotFound
 from iotsphere.events import CommandChanged
 from iotsphere.infra.postgres import unavailable_as_ours
 from iotsphere.signals import CLOUD_DONE, EDGE_WAKE, Signals
@@ -45,7 +46,7 @@ class CommandService:
         types: Mapping[str, DeviceType],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._table = CommandTable(pool)
+        self._table, self._reads = CommandTable(pool), CommandReads(pool)
         self._signals, self._bus, self._types, self._clock = signals, bus, types, clock
         self._waiting: dict[str, set[asyncio.Event]] = {}
         signals.on(CLOUD_DONE, self._done)
@@ -61,18 +62,19 @@ class CommandService:
         actor: str,
         timeout_s: float | None = None,
         idempotency_key: str | None = None,
+        wait_s: float = 0.0,
     ) -> CommandView:
         """Queue a command; it is committed when this returns.
 
         Args:
             timeout_s: after so many seconds the device must not act on it any more; None: as its type says.
-            idempotency_key: the same key with the same device, name and parameters is the same command.
+            idempotency_key: the same key with the same device, name, parameters and timeout is the same command.
+            wait_s: return as soon as it is final, or after so many seconds.
 
         Raises:
-            InvalidInput: no such command, or wrong parameters.
+            InvalidInput: no such command, or wrong parameters; names every wrong one.
             NotFound: no such device.
-            Conflict: the key belongs to another command.
-            TooManyRequests: MAX_OPEN commands of the device are not final.
+            Conflict: the key belongs to another command, or MAX_OPEN commands of the device are not final.
             StoreUnavailable: PostgreSQL is away; whether the command was made is not known.
         """
         command, checked = self._check(device_type, name, params)
@@ -89,14 +91,19 @@ class CommandService:
             expires_at=now + timedelta(seconds=_timeout(command, timeout_s)),
             changed_at=now,
             transitions=(Transition(QUEUED, now, actor),),
+            parallel=command.lane == "parallel",
+            answer_s=command.timeout_s,
         )
-        async with unavailable_as_ours():
-            simulated = await self._add(view, idempotency_key)
-            if simulated is None:
-                return await self._first(view, idempotency_key)
-        await self._signals.send(EDGE_WAKE, device)
-        await self._bus.publish(_queued(view, simulated))
-        return replace(view, simulated=simulated)
+        with self._listen(view.id) as done:  # from before the device can know of it
+            async with unavailable_as_ours():
+                simulated = await self._add(view, idempotency_key)
+                first = None if simulated is not None else await self._first(view, idempotency_key)
+            if first is not None:
+                return await self.wait(first.id, wait_s)
+            view = replace(view, simulated=bool(simulated))
+            await self._signals.send(EDGE_WAKE, device)
+            await self._bus.publish(_queued(view))
+            return await self._until_final(view, done, wait_s)
 
     async def get(self, command_id: str) -> CommandView | None:
         """A command, None when there is none.
@@ -105,16 +112,26 @@ class CommandService:
             StoreUnavailable: PostgreSQL is away.
         """
         async with unavailable_as_ours():
-            return await self._table.get(command_id)
+            return await self._reads.get(command_id)
 
-    async def list(self, device: str, limit: int = 50) -> list[CommandView]:
-        """The newest commands of a device, newest first.
+    async def page(
+        self, device: str, organization: str, limit: int = 50, *, cursor: str = "", statuses: Sequence[str] | None = None
+    ) -> tuple[list[CommandView], str | None]:
+        """Commands that an organization gave to a device, newest first, and where the next page begins, None after the last.
+
+        Args:
+            cursor: where the page before said that this one begins.
+            statuses: only those in one of these states.
 
         Raises:
+            InvalidInput: that is no cursor.
             StoreUnavailable: PostgreSQL is away.
         """
+        after = Place.parse(cursor) if cursor else None
         async with unavailable_as_ours():
-            return await self._table.of_device(device, limit)
+            found = await self._reads.of_device(device, organization, limit + 1, after=after, statuses=statuses)
+        shown = found[:limit]
+        return shown, Place(shown[-1].created_at, shown[-1].id).text() if len(found) > limit else None
 
     async def wait(self, command_id: str, seconds: float) -> CommandView:
         """The command as soon as it is final, or as it is after so many seconds.
@@ -123,16 +140,8 @@ class CommandService:
             NotFound: there is none.
             StoreUnavailable: PostgreSQL is away.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
         with self._listen(command_id) as done:  # before the first look, so that nothing happens in between
-            while True:
-                done.clear()
-                view = await self._existing(command_id)
-                left = deadline - loop.time()
-                if view.final or left <= 0:
-                    return view
-                await _or_timeout(done, min(left, LOOK_EVERY_S))  # a signal may be lost: look now and then
+            return await self._until_final(await self._existing(command_id), done, seconds)
 
     async def cancel(self, command_id: str, actor: str) -> CommandView:
         """Take a command back. A device that has it already may still carry it out.
@@ -170,12 +179,21 @@ class CommandService:
             raise NotFound(f"there is no device {view.device}") from error
 
     async def _first(self, view: CommandView, idempotency_key: str | None) -> CommandView:
-        first = await self._table.by_key(view.organization, idempotency_key) if idempotency_key is not None else None
+        first = await self._reads.by_key(view.organization, idempotency_key) if idempotency_key is not None else None
         if first is None:
-            raise TooManyRequests(f"{MAX_OPEN} commands of {view.device} are not final yet")
-        if (first.device, first.name, first.params) != (view.device, view.name, view.params):
+            raise Conflict(f"{MAX_OPEN} commands of {view.device} are not final yet")
+        if _asked(first) != _asked(view):
             raise Conflict("the idempotency key belongs to another command")
         return first
+
+    async def _until_final(self, view: CommandView, done: asyncio.Event, seconds: float) -> CommandView:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while not view.final and (left := deadline - loop.time()) > 0:
+            await _or_timeout(done, min(left, LOOK_EVERY_S))  # a signal may be lost: look now and then
+            done.clear()
+            view = await self._existing(view.id)
+        return view
 
     async def _existing(self, command_id: str) -> CommandView:
         view = await self.get(command_id)
@@ -223,7 +241,12 @@ def _new_id(now: datetime) -> str:
     return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(10)}"
 
 
-def _queued(view: CommandView, simulated: bool) -> CommandChanged:
+def _asked(view: CommandView) -> tuple[object, ...]:
+    """What makes two requests the same."""
+    return view.device, view.name, view.params, view.expires_at - view.created_at
+
+
+def _queued(view: CommandView) -> CommandChanged:
     return CommandChanged(
         id=view.id,
         device=view.device,
@@ -231,5 +254,5 @@ def _queued(view: CommandView, simulated: bool) -> CommandChanged:
         name=view.name,
         status=view.status,
         at=int(view.created_at.timestamp() * 1000),
-        simulated=simulated,
+        simulated=view.simulated,
     )

@@ -44,7 +44,7 @@ class DeviceStatus(msgspec.Struct, kw_only=True, frozen=True, tag="status"):
 
 
 class CommandChanged(msgspec.Struct, kw_only=True, frozen=True, tag="command"):
-    """A command moved to another state."""
+    """A command moved to another state; ``parked``: it stays in its state, unanswered, and others of its device go first."""
 
     id: str
     device: str
@@ -55,6 +55,7 @@ class CommandChanged(msgspec.Struct, kw_only=True, frozen=True, tag="command"):
     reason: dict[str, str] | None = None
     result: dict[str, Any] | None = None
     simulated: bool = False
+    parked: bool = False
 
 
 class ShadowChanged(msgspec.Struct, kw_only=True, frozen=True, tag="shadow"):

@@ -60,13 +60,21 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Something that a device does once. Parameters are described like properties."""
+    """Something that a device does once. Parameters are described like properties.
+
+    Attributes:
+        timeout_s: so long an answer may take, and the command is good for, unless its giver says otherwise; seconds.
+        risky: people are asked once more.
+        lane: ``serial`` ones of a device are sent one after the other, each when the one before is answered; a ``parallel`` one
+            is sent at once.
+    """
 
     name: str
     title: str
     params: tuple[Property, ...] = ()
     timeout_s: float = 10.0
     risky: bool = False
+    lane: Literal["serial", "parallel"] = "serial"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ GIVING_PROBLEMS = problems(
     403,
     404,
     422,
-    _409="the device takes no commands, the key was used for another command, or the command was cancelled",
-    _429="too many commands of the device are open",
+    _409="the device takes no commands, too many of its commands are open, the key was used for another command, "
+    "or the command was cancelled",
     _410="the command has expired before the device could take it",
     _424="the device has failed to carry the command out, or has rejected it",
     _504="the device has the command and has not answered in time",

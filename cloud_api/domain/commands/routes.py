@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from litestar import Request, Response, Router, delete, get, post
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
-from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
 from cloud_api.auth import Principal, at_least
 from cloud_api.domain.commands.answers import GIVING_PROBLEMS, answer
-from cloud_api.domain.commands.schemas import Command, CommandList, NewCommand
+from cloud_api.domain.commands.schemas import Command, CommandList, NewCommand, Status
 from cloud_api.domain.commands.service import Commands
 from cloud_api.responses import marked, problems
 
@@ -48,16 +48,18 @@ async def give_command(
     return answer(await commands.give(request.user, device, data, key, wait))
 
 
-@get("/devices/{device:str}/commands", responses=problems(404), summary="List a device's commands")
+@get("/devices/{device:str}/commands", responses=problems(404, 422), summary="List a device's commands")
 async def list_commands(
     request: Call,
     device: FromPath[str],
     commands: NamedDependency[Commands],
+    status: Annotated[list[Status] | None, QueryParameter(description="only in this state; may be given several times")] = None,
+    cursor: FromQuery[str] = "",
     limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
 ) -> Response[CommandList]:
-    """Newest first."""
-    items = await commands.of_device(request.user, device, limit)
-    return marked(CommandList(items), (c.simulated for c in items))
+    """Newest first, a page at a time."""
+    page = await commands.of_device(request.user, device, limit, cursor, status)
+    return marked(page, (c.simulated for c in page.items))
 
 
 @get("/commands/{command:str}", responses=problems(404), summary="Get a command")

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from cloud_api.errors import Problem
 from commands.view import CommandView
+
+Status = Literal[
+    "queued", "sent", "delivered", "in_progress", "succeeded", "failed", "rejected", "expired", "cancelled", "timed_out"
+]
 
 
 class NewCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -23,17 +27,24 @@ class NewCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class TransitionView(msgspec.Struct, kw_only=True, frozen=True):
-    """A step in a command's life."""
+    """A step in a command's life; ``session``: the one that it was sent or delivered in."""
 
     status: str
     at: datetime
     actor: str
     reason: Mapping[str, Any] | None
+    session: int | None
 
 
 class Command(msgspec.Struct, kw_only=True, frozen=True):
     """A command and its life: queued → sent → delivered → in_progress → succeeded | failed | rejected | expired | cancelled
-    | timed_out."""
+    | timed_out.
+
+    Attributes:
+        attempts: sessions that it was sent in.
+        parked: the device has left it unanswered for so long that others go first; it stays open until it expires.
+        late: the answer came after its time was over.
+    """
 
     id: str
     device: str
@@ -47,13 +58,17 @@ class Command(msgspec.Struct, kw_only=True, frozen=True):
     reason: Mapping[str, Any] | None
     result: Mapping[str, Any] | None
     transitions: list[TransitionView]
+    attempts: int
+    parked: bool
+    late: bool
     simulated: bool
 
 
 class CommandList(msgspec.Struct, frozen=True):
-    """Newest first."""
+    """Newest first; ``next_cursor`` is None on the last page."""
 
     items: list[Command]
+    next_cursor: str | None
 
 
 class CommandProblem(Problem, kw_only=True, frozen=True):
@@ -76,6 +91,12 @@ def view(command: CommandView, simulated: bool) -> Command:
         changed_at=command.changed_at,
         reason=command.reason,
         result=command.result,
-        transitions=[TransitionView(status=t.status, at=t.at, actor=t.actor, reason=t.reason) for t in command.transitions],
+        transitions=[
+            TransitionView(status=t.status, at=t.at, actor=t.actor, reason=t.reason, session=t.session)
+            for t in command.transitions
+        ],
+        attempts=command.attempts,
+        parked=command.parked,
+        late=command.late,
         simulated=simulated,
     )

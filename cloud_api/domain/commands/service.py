@@ -1,7 +1,9 @@
 """Commands as a user sees them: reached through a device that he may see."""
 
+from collections.abc import Sequence
+
 from cloud_api.auth import Principal
-from cloud_api.domain.commands.schemas import Command, NewCommand, view
+from cloud_api.domain.commands.schemas import Command, CommandList, NewCommand, view
 from cloud_api.domain.devices.service import Devices
 from cloud_api.domain.devices.table import DeviceRow
 from commands.service import CommandService
@@ -25,29 +27,30 @@ class Commands:
 
         Raises:
             NotFound: there is no such device, or none that the user may see.
-            InvalidInput: the type has no such command, or a parameter is wrong.
-            Conflict: the device takes no commands, or the key was used for another command.
+            InvalidInput: the type has no such command, or parameters are wrong.
+            Conflict: the device takes no commands, too many are open, or the key was used for another command.
         """
         row = await self._devices.visible(principal, device)
         if row.status in REFUSING:
             raise Conflict(f"{device} is {row.status} and takes no commands")
         command = await self._commands.create(
             row.id, row.device_type, row.organization, new.name, new.params,
-            actor=principal.id, timeout_s=new.timeout, idempotency_key=key,
+            actor=principal.id, timeout_s=new.timeout, idempotency_key=key, wait_s=wait_s,
         )  # fmt: skip
-        if wait_s > 0:
-            command = await self._commands.wait(command.id, wait_s)
         return view(command, row.simulated)
 
-    async def of_device(self, principal: Principal, device: str, limit: int) -> list[Command]:
+    async def of_device(
+        self, principal: Principal, device: str, limit: int, cursor: str, statuses: Sequence[str] | None
+    ) -> CommandList:
         """The device's commands, newest first, without those of a former owner.
 
         Raises:
             NotFound: there is no such device, or none that the user may see.
+            InvalidInput: that is no cursor.
         """
         row = await self._devices.visible(principal, device)
-        listed = await self._commands.list(device, limit)
-        return [view(command, row.simulated) for command in listed if command.organization == row.organization]
+        found, following = await self._commands.page(row.id, row.organization, limit, cursor=cursor, statuses=statuses)
+        return CommandList([view(command, row.simulated) for command in found], following)
 
     async def get(self, principal: Principal, command: str) -> Command:
         """One command.

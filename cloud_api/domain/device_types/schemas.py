@@ -42,6 +42,7 @@ class CommandView(msgspec.Struct, kw_only=True, frozen=True):
     params: list[PropertyView]
     timeout_s: float
     risky: bool
+    lane: str
 
 
 class DeviceTypeView(msgspec.Struct, kw_only=True, frozen=True):
@@ -78,6 +79,7 @@ def _command(command: Command) -> CommandView:
         params=[_same(PropertyView, p) for p in command.params],
         timeout_s=command.timeout_s,
         risky=command.risky,
+        lane=command.lane,
     )
 
 

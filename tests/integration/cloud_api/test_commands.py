@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from commands.command_table import MAX_OPEN
 from iotsphere.signals import CLOUD_DONE, EDGE_WAKE
 from tests.support.cloud import TestCloud
 
@@ -19,13 +20,13 @@ async def answer_next(cloud: TestCloud, status: str, reason: object = None, resu
     async with cloud.heard(EDGE_WAKE, woken):
         device = await asyncio.wait_for(woken.get(), 5)
         identity = await cloud.parts.pool.fetchval(
-            """update ops.commands set status = $2, changed_at = now(), reason = $3, result = $4
-               where id = (select id from ops.commands where device_id = $1 order by created_at desc limit 1) returning id""",
+            """with answered as (
+                   update ops.commands set status = $2, changed_at = now(), reason = $3, result = $4, transitions = 2
+                   where id = (select id from ops.commands where device_id = $1 order by created_at desc limit 1) returning id
+               ) insert into ops.command_transitions (command_id, n, status, actor) select id, 2, $2, 'device' from answered
+               returning command_id""",
             device, status, json.dumps(reason) if reason else None, json.dumps(result) if result else None,
         )  # fmt: skip
-        await cloud.parts.pool.execute(
-            "insert into ops.command_transitions (command_id, n, status, actor) values ($1, 100, $2, 'device')", identity, status
-        )
         await cloud.parts.signals.send(CLOUD_DONE, identity)
 
 
@@ -131,3 +132,50 @@ async def test_a_disabled_device_takes_no_commands(cloud: TestCloud) -> None:
     await admin.post("/api/v1/devices/pump-1/disable")
     answer = await give(admin)
     assert (answer.status_code, answer.json()["detail"]) == (409, "pump-1 is disabled and takes no commands")
+
+
+async def test_the_list_is_paged_and_filtered(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    operator = await cloud.member("operator")
+    ids = [(await give(operator)).json()["id"] for _ in range(3)]
+    await operator.delete(f"/api/v1/commands/{ids[0]}")
+    url = "/api/v1/devices/pump-1/commands"
+    first = (await operator.get(f"{url}?limit=2")).json()
+    rest = (await operator.get(f"{url}?limit=2&cursor={first['next_cursor']}")).json()
+    assert [c["id"] for c in (*first["items"], *rest["items"])] == ids[::-1]
+    assert rest["next_cursor"] is None
+    for query, found in (("cancelled", ids[:1]), ("queued", ids[:0:-1]), ("queued&status=cancelled", ids[::-1])):
+        assert [c["id"] for c in (await operator.get(f"{url}?status={query}")).json()["items"]] == found, query
+    for query, field in (("status=gone", "status"), ("cursor=x", "cursor")):
+        wrong = await operator.get(f"{url}?{query}")
+        assert (wrong.status_code, wrong.json()["field"]) == (422, field)
+
+
+async def test_every_wrong_parameter_is_told(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    operator = await cloud.member("operator")
+    answer = await give(operator, {"name": "prime", "params": {"seconds": 99, "x": 1}})
+    assert {e["field"]: e["reason"] for e in answer.json()["errors"]} == {
+        "params.seconds": "must be at most 60 s", "params.x": "prime has no such parameter",
+    }  # fmt: skip
+    answer = await give(operator, {"name": "speed", "params": {}})
+    assert (answer.status_code, "set desired.speed" in answer.json()["detail"]) == (422, True)
+
+
+async def test_a_full_lane_is_a_conflict(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    operator = await cloud.member("operator")
+    await asyncio.gather(*(give(operator) for _ in range(MAX_OPEN)))
+    refused = await give(operator)
+    assert (refused.status_code, refused.json()["detail"]) == (409, "100 commands of pump-1 are not final yet")
+
+
+async def test_another_organization_finds_no_command(cloud: TestCloud) -> None:
+    await cloud.organization("rivals")
+    await cloud.device("pump-1")
+    command = (await give(await cloud.member("operator"))).json()["id"]
+    rival = await cloud.member("operator", "rivals")
+    assert (await give(rival)).status_code == 404
+    assert (await rival.get("/api/v1/devices/pump-1/commands")).status_code == 404
+    for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/cancel")):
+        assert (await rival.request(method, f"/api/v1/commands/{command}{path}")).status_code == 404

@@ -21,6 +21,7 @@ KILN = DeviceType(
     commands=(
         Command("fire", "Fire", (Property("to", "To", "number", high=1300), Property("slow", "Slow", "boolean", default=False))),
         Command("stop", "Stop", timeout_s=0.2),
+        Command("blink", "Blink", lane="parallel", timeout_s=60),
     ),
     initial=lambda rng: SimulationState({}), step=lambda s, dt, rng: StepResult({}, {}),
     execute=lambda s, name, params: CommandOutcome("succeeded"),
@@ -42,6 +43,14 @@ class Parts:
 
     async def fire(self, device: str = "d1", **options: Any) -> CommandView:
         return await self.service.create(device, "kiln", "default", "fire", {"to": 900}, actor="ann", **options)
+
+    async def give(self, name: str, device: str = "d1", **options: Any) -> CommandView:
+        return await self.service.create(device, "kiln", "default", name, {}, actor="ann", **options)
+
+    async def seen(self, command_id: str) -> CommandView:
+        view = await self.service.get(command_id)
+        assert view is not None
+        return view
 
     async def requests(self, count: int = 1) -> list[Message]:
         return await self.sender.wait_for("/request", count)

@@ -9,7 +9,7 @@ import pytest
 from commands.command_table import MAX_OPEN
 from commands.service import CommandService
 from iotsphere.bus import MemoryBus
-from iotsphere.errors import Conflict, InvalidInput, NotFound, StoreUnavailable, TooManyRequests
+from iotsphere.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from iotsphere.infra.postgres import make_pool
 from iotsphere.signals import CLOUD_DONE, MemorySignals
 from tests.integration.commands.parts import KILN, Parts
@@ -62,16 +62,39 @@ async def test_the_same_key_is_the_same_command(parts: Parts, pool: Any) -> None
 async def test_the_line_of_a_device_is_bounded(parts: Parts) -> None:
     for _ in range(MAX_OPEN):
         await parts.fire()
-    with pytest.raises(TooManyRequests):
+    with pytest.raises(Conflict, match="100 commands of d1 are not final"):
         await parts.fire()
     await parts.fire("d2")
 
 
 async def test_list_is_newest_first(parts: Parts) -> None:
-    ids = [(await parts.fire()).id for _ in range(3)]
+    ids = [(await parts.fire()).id for _ in range(5)]
     await parts.fire("d2")
-    assert [view.id for view in await parts.service.list("d1")] == ids[::-1]
-    assert len(await parts.service.list("d1", 2)) == 2
+    found, following = await parts.service.page("d1", "default")
+    assert ([view.id for view in found], following) == (ids[::-1], None)
+
+
+async def test_list_goes_on_where_the_page_before_ended(parts: Parts) -> None:
+    ids = [(await parts.fire()).id for _ in range(5)]
+    first, after_two = await parts.service.page("d1", "default", 2)
+    newer = (await parts.fire()).id
+    second, after_four = await parts.service.page("d1", "default", 2, cursor=after_two or "")
+    last, end = await parts.service.page("d1", "default", 2, cursor=after_four or "")
+    assert [view.id for view in (*first, *second, *last)] == ids[::-1]
+    assert newer not in {view.id for view in (*second, *last)}
+    assert end is None
+    for nonsense in ("x", "zz-1", "f" * 40 + "-1"):
+        with pytest.raises(InvalidInput) as wrong:
+            await parts.service.page("d1", "default", cursor=nonsense)
+        assert wrong.value.field == "cursor"
+
+
+async def test_list_of_some_states_and_of_one_owner(parts: Parts) -> None:
+    kept, gone = (await parts.fire()).id, (await parts.fire()).id
+    await parts.service.cancel(gone, "bob")
+    for statuses, ids in [(["cancelled"], [gone]), (["queued", "sent"], [kept]), (["queued", "cancelled"], [gone, kept])]:
+        assert [view.id for view in (await parts.service.page("d1", "default", statuses=statuses))[0]] == ids
+    assert await parts.service.page("d1", "demo") == ([], None)
 
 
 async def test_wait_returns_with_the_answer(parts: Parts) -> None:

@@ -35,9 +35,16 @@ async def test_old_events_revisions_and_final_commands_go_in_small_steps(pool: P
         )
         for status in ("succeeded", "queued"):
             await pool.execute(
-                f"insert into ops.commands (id, device_id, organization_id, name, status, actor, expires_at, changed_at)"
-                f" values ('{word}-{status}', 'd', 'default', 'n', '{status}', 'a', now(), {age})"
+                f"with made as (insert into ops.commands"
+                f" (id, device_id, organization_id, name, status, actor, expires_at, changed_at)"
+                f" values ('{word}-{status}', 'd', 'default', 'n', 'queued', 'a', now(), {age}) returning id)"
+                f" insert into ops.command_transitions (command_id, n, status, actor) select id, 1, 'queued', 'a' from made"
             )
+        await pool.execute(
+            f"with ended as (update ops.commands set status = 'succeeded', transitions = 2"
+            f" where id = '{word}-succeeded' returning id)"
+            f" insert into ops.command_transitions (command_id, n, status, actor) select id, 2, 'succeeded', 'device' from ended"
+        )
     statements = (event_table.FORGET, shadow_table.FORGET_REVISIONS, command_table.FORGET)
     assert await Housekeeping(pool, statements).turn(at_once=2) == 5 + 1 + 1
     assert await pool.fetchval("select array_agg(distinct name) from ops.events") == ["young"]
