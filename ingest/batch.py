@@ -41,6 +41,7 @@ class DeadLetter:
     Attributes:
         measurement: the one value that is meant, None for the whole message.
         category: ``validation``, ``clock``, ``conflict`` or ``store``.
+        received_at: when the message came, ms since the Unix epoch.
     """
 
     device: DeviceRecord
@@ -49,11 +50,12 @@ class DeadLetter:
     measurement: str | None
     category: str
     reason: str
+    received_at: int
 
 
 def letter(delivery: Delivery, measurement: str | None, category: str, reason: str) -> DeadLetter:
     """The dead letter of a delivery or of one of its values."""
-    return DeadLetter(delivery.device, delivery.topic, delivery.payload, measurement, category, reason)
+    return DeadLetter(delivery.device, delivery.topic, delivery.payload, measurement, category, reason, delivery.received_at)
 
 
 @dataclass(slots=True)

@@ -27,6 +27,11 @@ class IngestMetrics:
         letters = Counter("iotsphere_ingest_dead_letters", "What could not be stored", ["category"], registry=registry)
         self._letters = {category: letters.labels(category) for category in CATEGORIES}
         self.lost_letters = Counter("iotsphere_ingest_lost_letters", "Dead letters that could not be kept", registry=registry)
+        self.trimmed_letters = Counter(
+            "iotsphere_ingest_trimmed_letters", "Dead letters that went because of their age or their size", registry=registry
+        )
+        replays = Counter("iotsphere_ingest_replayed_letters", "Dead letters that were replayed", ["outcome"], registry=registry)
+        self._replays = replays.labels("came_through"), replays.labels("failed")
         self.staged = Counter("iotsphere_ingest_staged_batches", "Batches that went through staging", registry=registry)
         self.split = Counter(
             "iotsphere_ingest_split_batches", "Batches split because of a row that cannot be stored", registry=registry
@@ -63,6 +68,11 @@ class IngestMetrics:
         """Count dead letters."""
         for letter in letters:
             self._letters[letter.category].inc()
+
+    def replayed(self, came_through: int, failed: int) -> None:
+        """Count dead letters that were replayed."""
+        for counter, count in zip(self._replays, (came_through, failed), strict=True):
+            counter.inc(count)
 
     def arrived(self, arrivals: Arrivals) -> None:
         """Count sequence numbers."""

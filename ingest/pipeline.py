@@ -9,6 +9,7 @@ from ingest.announce import Announcer
 from ingest.batch import Batch, letter
 from ingest.boots import BootOffsets
 from ingest.build import BatchBuilder
+from ingest.dead_letters_table import Bounds
 from ingest.disk_guard import DiskGuard
 from ingest.folding import Folding
 from ingest.latest import LatestStore
@@ -32,6 +33,7 @@ class TelemetryPipeline:
         types: the device types by key.
         bus, latest: told after each commit; started and stopped by the caller.
         retention_days: older readings are refused and dropped.
+        letters: how many dead letters are kept.
         guard: commits wait while the disk is full.
         clock: seconds since the Unix epoch.
     """
@@ -45,6 +47,7 @@ class TelemetryPipeline:
         latest: LatestStore,
         *,
         retention_days: int,
+        letters: Bounds | None = None,
         guard: DiskGuard | None = None,
         metrics: IngestMetrics | None = None,
         clock: Callable[[], float] = time.time,
@@ -60,7 +63,7 @@ class TelemetryPipeline:
         self._folding = Folding(pool, self._metrics)
         self._partitions = Partitions(pool, retention_days, clock)
         self._store = Store(dsn, self._partitions, self._metrics)
-        self._upkeep = Upkeep(pool, self._partitions, retention_days)
+        self._upkeep = Upkeep(pool, self._partitions, retention_days, letters or Bounds(), self._metrics)
         self._announcer = Announcer(bus, latest, self._metrics)
         self._patience = Patience("telemetry clocks, numbers and partitions")
 
@@ -84,8 +87,12 @@ class TelemetryPipeline:
             await self._guard.ready()
         batch = await self._build(deliveries)
         outcome = await self._commit(batch)
-        self._announcer.offer(outcome)
+        self.announce(outcome)
         self._metrics.messages.inc(len(deliveries))
+
+    def announce(self, outcome: Outcome) -> None:
+        """This was committed, here or by somebody else. Returns at once."""
+        self._announcer.offer(outcome)
 
     async def _build(self, deliveries: Sequence[Delivery]) -> Batch:
         now_ms = self._clock() * 1000

@@ -6,7 +6,9 @@ from contextlib import suppress
 import asyncpg
 import structlog
 
-from ingest import boots_table, dead_letters_table, sequences_table
+from ingest import boots_table, dead_letters_table, replays_table, sequences_table
+from ingest.dead_letters_table import Bounds
+from ingest.metrics import IngestMetrics
 from ingest.partitions import Partitions
 from iotsphere.infra.postgres import AWAY, Pool
 
@@ -23,10 +25,13 @@ class Upkeep:
     Args:
         pool: the telemetry database.
         retention_days: how long boots that are silent are remembered.
+        letters: how many dead letters are kept.
     """
 
-    def __init__(self, pool: Pool, partitions: Partitions, retention_days: int) -> None:
+    def __init__(self, pool: Pool, partitions: Partitions, retention_days: int, letters: Bounds, metrics: IngestMetrics) -> None:
         self._pool = pool
+        self._bounds = letters
+        self._metrics = metrics
         self._partitions = partitions
         self._retention_days = retention_days
         self._letters = 0
@@ -57,10 +62,17 @@ class Upkeep:
         self._letters = 0
         self._flood.clear()
         await self._partitions.make_ahead()
-        await dead_letters_table.trim(self._pool)
+        await self._trim_letters()
         await boots_table.trim(self._pool, self._retention_days + 1)
         await sequences_table.trim(self._pool, self._retention_days + 1)
         await self._partitions.drop_expired()
+
+    async def _trim_letters(self) -> None:
+        gone = await dead_letters_table.trim(self._pool, self._bounds)
+        await replays_table.trim(self._pool, self._bounds.days)
+        if gone:
+            self._metrics.trimmed_letters.inc(gone)
+            log.warning("dead letters have gone: they were too old or too many", letters=gone, days=self._bounds.days)
 
     async def _run(self) -> None:
         while not self._stopping:

@@ -206,7 +206,7 @@ async def _note(connection: "Connection", batch: Batch) -> None:
 async def _merge(connection: "Connection", rows: Rows, letters: list[DeadLetter]) -> Outcome:
     """Within a transaction: rows through staging, and all letters."""
     conflicts = await telemetry_table.merge(connection, rows.rows) if rows else []
-    buried = letters + [_conflict(rows, position, stored) for position, stored in conflicts]
+    buried = letters + [conflict(rows, position, stored) for position, stored in conflicts]
     await dead_letters_table.insert(connection, buried)
     if not conflicts:
         return Outcome([rows.rows], buried)
@@ -214,7 +214,8 @@ async def _merge(connection: "Connection", rows: Rows, letters: list[DeadLetter]
     return Outcome([[row for position, row in enumerate(rows.rows) if position not in refused]], buried)
 
 
-def _conflict(rows: Rows, position: int, stored: float | None) -> DeadLetter:
+def conflict(rows: Rows, position: int, stored: float | None) -> DeadLetter:
+    """The letter of a row whose key another value has."""
     _, moment, measurement, value, _ = rows.rows[position]
     reason = f"{measurement} at {text_of(moment)} is {stored} already, not {float(value)}: the first value stays"
     return letter(rows.origin(position), measurement, "conflict", reason)

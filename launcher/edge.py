@@ -73,7 +73,9 @@ async def _start(parts: Parts, options: EdgeOptions, stack: AsyncExitStack) -> N
     stack.push_async_callback(parts.presence.stop)
     await parts.telemetry.start()
     stack.push_async_callback(parts.telemetry.stop)
-    for part in (parts.cache, parts.announcer, parts.shadow, parts.delivery, parts.wakes, parts.housekeeping):
+    for part in (
+        parts.cache, parts.announcer, parts.shadow, parts.delivery, parts.wakes, parts.replayer, parts.housekeeping,
+    ):  # fmt: skip
         part.start()
         stack.push_async_callback(part.stop)
     await parts.signals.start()

@@ -18,6 +18,7 @@ class EdgeOptions:
         http_port: health and metrics, always on loopback; 0 picks a free one.
         node: name of this machine in presence rows.
         retention_days: how long raw readings are kept.
+        letter_days, letter_bytes: how long, and how many bytes of, dead letters are kept.
         pending_bytes: payloads that may wait for their commit, over all connections.
         on_ready: told the MQTT and the HTTP port once devices may connect.
     """
@@ -34,6 +35,8 @@ class EdgeOptions:
     http_port: int = 0
     node: str = "local"
     retention_days: int = 30
+    letter_days: int = 30
+    letter_bytes: int = 256 << 20
     pending_bytes: int = 64 << 20
     on_ready: Callable[[int, int], None] | None = None
 

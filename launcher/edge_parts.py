@@ -23,18 +23,23 @@ from commands import command_table
 from commands.delivery import CommandDelivery
 from commands.metrics import CommandMetrics
 from ingest import event_table
+from ingest.dead_letters_table import Bounds
 from ingest.disk_guard import DiskGuard
 from ingest.events import EventPipeline
 from ingest.latest import LatestStore
 from ingest.metrics import IngestMetrics
+from ingest.partitions import Partitions
 from ingest.pipeline import TelemetryPipeline
+from ingest.rebuild import Rebuilder
+from ingest.replay import Replayer
+from ingest.store import Slot
 from iotsphere.devices import device_types
 from iotsphere.infra.housekeeping import Housekeeping
 from iotsphere.infra.postgres import AWAY, Pool, make_pool
 from iotsphere.infra.tls import server_context
 from iotsphere.infra.valkey_bus import ValkeyBus
 from iotsphere.infra.valkey_signals import ValkeySignals
-from iotsphere.signals import EDGE_REGISTRY, EDGE_WAKE
+from iotsphere.signals import CLOUD_REPLAYED, EDGE_REGISTRY, EDGE_REPLAY, EDGE_WAKE
 from launcher.edge_options import EdgeOptions
 from launcher.edge_wiring import Fanout, Lanes, Wakes
 from shadow import shadow_table
@@ -101,6 +106,7 @@ class Parts:
         self.wakes = Wakes(self.broker, self.registry, self.delivery, self.announcer)
         self.signals.on(EDGE_WAKE, self.wakes.on_wake)
         self.signals.on(EDGE_REGISTRY, self.wakes.on_registry)
+        self.signals.on(EDGE_REPLAY, self.replayer.wake)
         self.housekeeping = Housekeeping(
             self.pools.writers, (presence_table.FORGET, event_table.FORGET, shadow_table.FORGET_REVISIONS, command_table.FORGET)
         )
@@ -140,7 +146,13 @@ class Parts:
         self.latest = LatestStore(self.redis, pools.telemetry)
         self.telemetry = TelemetryPipeline(
             options.telemetry, pools.telemetry, device_types(), self.bus, self.latest,
-            retention_days=days, guard=self.guard, metrics=metrics,
+            retention_days=days, letters=Bounds(options.letter_days, options.letter_bytes), guard=self.guard, metrics=metrics,
+        )  # fmt: skip
+        self.replayer = Replayer(
+            Slot(options.telemetry), pools.events, Partitions(pools.telemetry, days), self.registry,
+            lambda: Rebuilder(pools.telemetry, device_types(), days),
+            room=self.guard.ready, announce=self.telemetry.announce, metrics=metrics,
+            done=lambda replay: self.signals.send(CLOUD_REPLAYED, replay),
         )  # fmt: skip
         self.events = EventPipeline(
             pools.events, pools.telemetry, retention_days=days, guard=self.guard, metrics=metrics, buried=self.telemetry.buried

@@ -33,6 +33,8 @@ def edge(settings: Settings) -> None:
             http_port=settings.edge_port,
             node=settings.node,
             retention_days=settings.retention_days,
+            letter_days=settings.dead_letter_days,
+            letter_bytes=settings.dead_letter_mib << 20,
             pending_bytes=settings.pending_bytes,
         )
     )

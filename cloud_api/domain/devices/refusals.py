@@ -5,7 +5,8 @@ from cloud_api.domain.devices import refusal_table
 from cloud_api.domain.devices.schemas import RefusalView
 from cloud_api.domain.devices.service import Devices
 from cloud_api.tenancy import Pool, Tenancy
-from ingest.dead_letters_table import LetterRow, list_letters
+from ingest import dead_letters_table
+from ingest.dead_letters_table import LetterRow, Selection
 
 
 class Refusals:
@@ -23,7 +24,7 @@ class Refusals:
         row = await self._devices.visible(principal, device)
         async with self._tenancy.transaction(principal.scope) as connection:
             at_the_door = await refusal_table.of_device(connection, device, limit)
-        letters = await list_letters(self._telemetry_pool, device, limit)
+        letters = await dead_letters_table.page(self._telemetry_pool, Selection(device=device), None, limit)
         found = at_the_door + [_of_letter(device, letter) for letter in letters]
         owned = [r for r in found if row.owned_from is None or r.at >= row.owned_from]
         return sorted(owned, key=lambda r: r.at, reverse=True)[:limit]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ingest import dead_letters_table, event_table, events
-from ingest.dead_letters_table import list_letters
+from ingest.dead_letters_table import Selection
 from ingest.disk_guard import DiskGuard, Usage
 from ingest.events import EventPipeline
 from iotsphere.delivery import Delivery
@@ -43,7 +43,7 @@ async def test_events_are_one_row_each_and_repeated_ones_are_ignored(pool: Pool)
         ("t-1", "leak", "critical", None),
         ("t-2", "door", "info", None),
     ]
-    letters = await list_letters(pool, "t-1", 10)
+    letters = await dead_letters_table.page(pool, Selection(device="t-1"), None, 10)
     assert sorted(letter.category for letter in letters) == ["store", "validation"]
     assert sum(buried) == 2
 
@@ -60,7 +60,7 @@ async def test_the_newest_status_of_a_device_counts(pool: Pool) -> None:
     assert await pool.fetch("select text from ops.device_status") == [("running",)]
     await pipeline.commit([status(b"stopping", now + 2), status(b"\xff", now)])
     assert await pool.fetchval("select text from ops.device_status") == "stopping"
-    assert len(await list_letters(pool, "t-1", 10)) == 1
+    assert len(await dead_letters_table.page(pool, Selection(device="t-1"), None, 10)) == 1
 
 
 async def test_events_wait_while_the_disk_is_full(pool: Pool, tmp_path: Path) -> None:
@@ -74,18 +74,6 @@ async def test_events_wait_while_the_disk_is_full(pool: Pool, tmp_path: Path) ->
     await guard.look()
     await asyncio.wait_for(waiting, 5)
     assert await pool.fetchval("select count(*) from ops.events") == 1
-
-
-async def test_dead_letters_are_bounded(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    pipeline = EventPipeline(pool, pool, retention_days=30)
-    await pipeline.commit([event(b"bad %d" % n) for n in range(20)])
-    await pool.execute("update telemetry.dead_letters set at = now() - interval '31 days' where payload = 'bad 19'")
-    monkeypatch.setattr(dead_letters_table, "KEPT", 10)
-    await dead_letters_table.trim(pool)
-    kept = await list_letters(pool, "t-1", 100)
-    assert [letter.payload for letter in kept] == [b"bad %d" % n for n in range(18, 9, -1)]
-    assert [letter.payload for letter in await list_letters(pool, "t-1", 2)] == [b"bad 18", b"bad 17"]
-    assert await list_letters(pool, "t-2", 2) == []
 
 
 async def test_the_events_of_a_device_are_bounded_and_those_of_others_stay(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
