@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0007"
-down_revision = "0003"
+down_revision = "0011"
 
 STATEMENTS = (
     # One wish to have letters replayed. Those that still wait for it carry its id; it counts the others.
