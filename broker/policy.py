@@ -3,7 +3,7 @@
 from iotsphere.errors import Refused
 from iotsphere.identity import PeerCertificate
 from iotsphere.registry import DeviceRecord
-from iotsphere.topics import Route, is_filter, is_own_filter
+from iotsphere.topics import AWS_PREFIX, Route, is_filter, is_own_filter
 
 SERVICE_TYPE = ""
 MAY_CONNECT = ("registered", "active")
@@ -57,7 +57,7 @@ def may_subscribe(record: DeviceRecord, topic_filter: str) -> str | None:
     """None when allowed, else the reason. What a service receives is filtered by organization, message by message."""
     if not is_filter(topic_filter):
         return "not a valid topic filter"
-    if topic_filter.startswith("$"):
+    if topic_filter.startswith("$") and not topic_filter.startswith(f"{AWS_PREFIX}/"):
         return "no such topics here"
     if record.kind != "service" and not is_own_filter(record.id, topic_filter):
         return f"the filter can match more than {record.id}'s own topics"

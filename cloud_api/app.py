@@ -95,7 +95,7 @@ def create_app(parts: CloudParts) -> ASGIApp:
 
 def _services(parts: CloudParts, tokens: Tokens, tenancy: Tenancy, devices: Devices, live: Live) -> Services:
     connect = Connect(parts.mqtt_host, parts.mqtt_port, parts.authority.ca_file.read_bytes(), parts.types)
-    shadows, gaps = Shadows(devices, parts.shadow), Gaps(devices, parts.telemetry_pool)
+    shadows, gaps = Shadows(devices, parts.shadow, parts.archive), Gaps(devices, parts.telemetry_pool)
     return Services(
         parts=parts,
         registry=parts.registry,

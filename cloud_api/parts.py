@@ -16,6 +16,7 @@ from iotsphere.bus import EventBus
 from iotsphere.devices import device_types
 from iotsphere.devices._spec import DeviceType
 from iotsphere.signals import Signals
+from shadow.archive import Archive
 from shadow.service import ShadowService
 
 SystemStatus = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -46,6 +47,7 @@ class CloudParts:
     signals: Signals
     history: History
     shadow: ShadowService
+    archive: Archive
     commands: CommandService
     authority: Authority
     jwt_secret: bytes

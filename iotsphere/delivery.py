@@ -57,3 +57,6 @@ class Sender(Protocol):
         self, device: str, topic: str, payload: bytes, *, qos: int = 1, ttl: float | None = None, message: str = ""
     ) -> SendResult:
         """Send to a present device. ``ttl`` in seconds: not written after it; ``message`` comes back with the device's PUBACK."""
+
+    def hears(self, device: str, topic: str) -> bool:
+        """Whether the device is present and subscribes to the topic: whoever would only make a message in vain may ask before."""

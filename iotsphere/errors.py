@@ -6,6 +6,7 @@ IotsphereError
 │   ├── NotFound           no such thing, or none that the caller may see
 │   ├── Conflict           the state has changed, or the name is taken
 │   ├── PreconditionFailed If-Match did not hold
+│   ├── PreconditionRequired it must be sent
 │   ├── Unauthenticated    who are you
 │   ├── Forbidden          known, but not allowed
 │   └── TooManyRequests    slower
@@ -57,6 +58,10 @@ class Conflict(CallerError):
 
 class PreconditionFailed(CallerError):
     """The entity tag given in If-Match is not the current one."""
+
+
+class PreconditionRequired(CallerError):
+    """The change needs an If-Match or an If-None-Match, so that nobody overwrites what he has not seen."""
 
 
 class Unauthenticated(CallerError):

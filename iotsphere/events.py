@@ -59,7 +59,13 @@ class CommandChanged(msgspec.Struct, kw_only=True, frozen=True, tag="command"):
 
 
 class ShadowChanged(msgspec.Struct, kw_only=True, frozen=True, tag="shadow"):
-    """A shadow has a new version; ``delta`` is None when desired and reported agree."""
+    """A shadow has a new version.
+
+    Attributes:
+        delta: None when desired and reported agree.
+        convergence: how far the device is with each desired property that is not in effect: ``pending``, ``in_progress``,
+            ``refused`` or ``failed``.
+    """
 
     device: str
     organization: str
@@ -67,6 +73,7 @@ class ShadowChanged(msgspec.Struct, kw_only=True, frozen=True, tag="shadow"):
     version: int
     delta: dict[str, Any] | None
     at: int
+    convergence: dict[str, str] = {}
     simulated: bool = False
 
 

@@ -43,10 +43,12 @@ class DeviceEvent(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class ShadowUpdate(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """A shadow update request: partial sections, optionally guarded by ``version``."""
+    """A shadow update request: partial sections, optionally guarded by the version of the document or of a section."""
 
     state: dict[str, Any] | None
     version: int | None = None
+    desired_version: int | None = None
+    reported_version: int | None = None
     clientToken: str | None = None  # noqa: N815 - the field's standard name on the wire
 
 
@@ -55,3 +57,5 @@ class ShadowRequest(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tru
 
     clientToken: str | None = None  # noqa: N815 - the field's standard name on the wire
     version: int | None = None
+    desired_version: int | None = None
+    reported_version: int | None = None

@@ -23,6 +23,7 @@ class Settings(BaseSettings):
         redis_url: Redis or Valkey elsewhere; empty runs the embedded one.
         retention_days: how long raw readings are kept.
         dead_letter_days, dead_letter_mib: how long what could not be stored is kept, and how much of it in MiB.
+        shadow_history_days: how long the revisions of shadows are kept.
         node: name of this machine in presence rows.
         demo_devices: size of the demonstration fleet.
     """
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     retention_days: Annotated[int, Field(ge=1, le=36500)] = 30
     dead_letter_days: Annotated[int, Field(ge=1, le=3650)] = 30
     dead_letter_mib: Annotated[int, Field(ge=1, le=1 << 20)] = 256
+    shadow_history_days: Annotated[int, Field(ge=1, le=36500)] = 90
     node: str = "local"
     demo_devices: Annotated[int, Field(ge=1, le=10_000)] = 10
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -1,6 +1,7 @@
 """Every MQTT topic of the wire contract: the only file that spells one.
 
-A device publishes below ``iot/v1/{device}/`` and subscribes to filters that can match only its own topics.
+A device publishes below ``iot/v1/{device}/`` and subscribes to filters that can match only its own topics. Its shadow it may
+also reach below ``$aws/things/{device}/shadow``, as a client written for AWS IoT does.
 """
 
 import re
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 PREFIX = "iot/v1"
+AWS_PREFIX = "$aws/things"
 MAX_DEPTH = 12
 _DEVICE_ID = re.compile(r"(?!ca\Z)[A-Za-z0-9][A-Za-z0-9:._-]{0,63}\Z")
 _SHADOW_NAME = re.compile(r"[A-Za-z0-9:_-]{1,64}\Z")
@@ -25,6 +27,13 @@ class Kind(Enum):
     COMMAND_RESPONSE = "command/response"
 
 
+class Dialect(Enum):
+    """Whose topics and shapes a shadow message has; the documents behind them are the same."""
+
+    OWN = PREFIX
+    AWS = AWS_PREFIX
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """A publish topic taken apart.
@@ -34,12 +43,14 @@ class Route:
         kind: what the message is about.
         name: the named shadow, or None for the classic one and for other kinds.
         command_id: the command that a response answers, else None.
+        dialect: of a shadow request; its answer goes out in the same.
     """
 
     device: str
     kind: Kind
     name: str | None = None
     command_id: str | None = None
+    dialect: Dialect = Dialect.OWN
 
 
 _SIMPLE = {kind.value: kind for kind in (Kind.TELEMETRY, Kind.EVENT, Kind.STATUS)}
@@ -51,24 +62,38 @@ def is_device_id(text: str) -> bool:
     return _DEVICE_ID.match(text) is not None
 
 
+def is_shadow_name(text: str) -> bool:
+    """Whether the text may name a shadow."""
+    return _SHADOW_NAME.match(text) is not None
+
+
 def parse(topic: str) -> Route | None:
     """Take apart a topic that a device publishes to; None when no such topic exists."""
-    levels = topic.split("/")
-    if len(levels) < 4 or levels[0] != "iot" or levels[1] != "v1" or not is_device_id(levels[2]):
-        return None
-    return _parse_tail(levels[2], levels[3:])
+    match topic.split("/"):
+        case ["iot", "v1", device, *tail] if is_device_id(device):
+            return _parse_tail(device, tail)
+        case ["$aws", "things", device, "shadow", *tail] if is_device_id(device):
+            return _parse_shadow(device, tail, Dialect.AWS)
+    return None
 
 
 def _parse_tail(device: str, tail: list[str]) -> Route | None:
     match tail:
         case [simple] if simple in _SIMPLE:
             return Route(device, _SIMPLE[simple])
-        case ["shadow", verb] if verb in _SHADOW:
-            return Route(device, _SHADOW[verb])
-        case ["shadow", "name", name, verb] if verb in _SHADOW and _SHADOW_NAME.match(name):
-            return Route(device, _SHADOW[verb], name=name)
+        case ["shadow", *rest]:
+            return _parse_shadow(device, rest, Dialect.OWN)
         case ["command", command_id, "response"] if command_id:
             return Route(device, Kind.COMMAND_RESPONSE, command_id=command_id)
+    return None
+
+
+def _parse_shadow(device: str, tail: list[str], dialect: Dialect) -> Route | None:
+    match tail:
+        case [verb] if verb in _SHADOW:
+            return Route(device, _SHADOW[verb], dialect=dialect)
+        case ["name", name, verb] if verb in _SHADOW and is_shadow_name(name):
+            return Route(device, _SHADOW[verb], name=name, dialect=dialect)
     return None
 
 
@@ -92,14 +117,20 @@ def every_topic_filter(device: str) -> str:
     return f"{PREFIX}/{device}/#"
 
 
-def shadow(device: str, verb: str, name: str | None = None) -> str:
+def every_aws_filter(device: str) -> str:
+    """All of one device's shadows in AWS's dialect."""
+    return f"{AWS_PREFIX}/{device}/shadow/#"
+
+
+def shadow(device: str, verb: str, name: str | None = None, dialect: Dialect = Dialect.OWN) -> str:
     """A shadow request topic; verb is ``get``, ``update`` or ``delete``."""
-    return f"{PREFIX}/{device}/shadow/{verb}" if name is None else f"{PREFIX}/{device}/shadow/name/{name}/{verb}"
+    root = f"{dialect.value}/{device}/shadow"
+    return f"{root}/{verb}" if name is None else f"{root}/name/{name}/{verb}"
 
 
-def shadow_reply(device: str, verb: str, outcome: str, name: str | None = None) -> str:
+def shadow_reply(device: str, verb: str, outcome: str, name: str | None = None, dialect: Dialect = Dialect.OWN) -> str:
     """A shadow reply topic; outcome is ``accepted``, ``rejected``, ``delta`` or ``documents``."""
-    return f"{shadow(device, verb, name)}/{outcome}"
+    return f"{shadow(device, verb, name, dialect)}/{outcome}"
 
 
 def command_request(device: str, command_id: str) -> str:
@@ -142,13 +173,13 @@ def is_topic_name(text: str) -> bool:
 
 def is_own_filter(device: str, text: str) -> bool:
     """Whether a filter can match only topics of this device."""
-    return is_filter(text) and text.startswith(f"{PREFIX}/{device}/")
+    return is_filter(text) and text.startswith((f"{PREFIX}/{device}/", f"{AWS_PREFIX}/{device}/shadow/"))
 
 
 def published_by(device: str) -> list[str]:
     """Filters that together match everything a device may publish, and nothing else."""
-    verbs = [f"{prefix}/{verb}" for prefix in ("shadow", "shadow/name/+") for verb in _SHADOW]
-    return [f"{PREFIX}/{device}/{tail}" for tail in (*_SIMPLE, *verbs, "command/+/response")]
+    own = [f"{PREFIX}/{device}/{tail}" for tail in (*_SIMPLE, "command/+/response")]
+    return own + [shadow(device, verb, name, dialect) for dialect in Dialect for name in (None, "+") for verb in _SHADOW]
 
 
 def overlap(one: str, other: str) -> bool:

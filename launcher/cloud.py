@@ -26,6 +26,7 @@ from iotsphere.infra.valkey_bus import ValkeyBus
 from iotsphere.infra.valkey_signals import ValkeySignals
 from launcher import status
 from launcher.home import Home
+from shadow.archive import Archive
 from shadow.cache import ShadowCache, connect
 from shadow.service import ShadowService
 
@@ -99,6 +100,7 @@ def _parts(options: CloudOptions, pool: Pool, telemetry: Pool, cache: ShadowCach
         signals=signals,
         history=History(telemetry, latest),
         shadow=ShadowService(pool, cache, bus, signals, types),
+        archive=Archive(pool),
         commands=CommandService(pool, signals, bus, types),
         authority=open_authority(options.home.certs),
         jwt_secret=options.jwt_secret,

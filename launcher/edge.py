@@ -73,9 +73,8 @@ async def _start(parts: Parts, options: EdgeOptions, stack: AsyncExitStack) -> N
     stack.push_async_callback(parts.presence.stop)
     await parts.telemetry.start()
     stack.push_async_callback(parts.telemetry.stop)
-    for part in (
-        parts.cache, parts.announcer, parts.shadow, parts.delivery, parts.wakes, parts.replayer, parts.housekeeping,
-    ):  # fmt: skip
+    shadow = (parts.cache, parts.announcer, parts.shadow, parts.shadow_history)
+    for part in (*shadow, parts.delivery, parts.wakes, parts.replayer, parts.housekeeping):
         part.start()
         stack.push_async_callback(part.stop)
     await parts.signals.start()

@@ -19,6 +19,7 @@ class EdgeOptions:
         node: name of this machine in presence rows.
         retention_days: how long raw readings are kept.
         letter_days, letter_bytes: how long, and how many bytes of, dead letters are kept.
+        shadow_history_days: how long the revisions of shadows are kept.
         pending_bytes: payloads that may wait for their commit, over all connections.
         on_ready: told the MQTT and the HTTP port once devices may connect.
     """
@@ -37,6 +38,7 @@ class EdgeOptions:
     retention_days: int = 30
     letter_days: int = 30
     letter_bytes: int = 256 << 20
+    shadow_history_days: int = 90
     pending_bytes: int = 64 << 20
     on_ready: Callable[[int, int], None] | None = None
 

@@ -42,7 +42,7 @@ from iotsphere.infra.valkey_signals import ValkeySignals
 from iotsphere.signals import CLOUD_REPLAYED, EDGE_REGISTRY, EDGE_REPLAY, EDGE_WAKE
 from launcher.edge_options import EdgeOptions
 from launcher.edge_wiring import Fanout, Lanes, Wakes
-from shadow import shadow_table
+from shadow import revision_table
 from shadow.announcer import ShadowAnnouncer
 from shadow.cache import ShadowCache, connect
 from shadow.lane import ShadowLane
@@ -107,9 +107,8 @@ class Parts:
         self.signals.on(EDGE_WAKE, self.wakes.on_wake)
         self.signals.on(EDGE_REGISTRY, self.wakes.on_registry)
         self.signals.on(EDGE_REPLAY, self.replayer.wake)
-        self.housekeeping = Housekeeping(
-            self.pools.writers, (presence_table.FORGET, event_table.FORGET, shadow_table.FORGET_REVISIONS, command_table.FORGET)
-        )
+        self.housekeeping = Housekeeping(self.pools.writers, (presence_table.FORGET, event_table.FORGET, command_table.FORGET))
+        self.shadow_history = Housekeeping(self.pools.writers, [revision_table.FORGET], options.shadow_history_days)
         self.listener = Fanout(self.presence, self.refusals, self.delivery, self.announcer)
         self.lanes = Lanes(
             {
@@ -159,7 +158,7 @@ class Parts:
         )
 
     def _shadow_and_commands(self) -> None:
-        pools, shadow = self.pools, ShadowMetrics(self.metrics)
+        pools, shadow = self.pools, ShadowMetrics(self.metrics, device_types())
         self.cache = ShadowCache(self.redis, pools.shadow, shadow)
         self.announcer = ShadowAnnouncer(pools.shadow, self.broker, shadow)
         self.shadow = ShadowLane(

@@ -35,6 +35,7 @@ def edge(settings: Settings) -> None:
             retention_days=settings.retention_days,
             letter_days=settings.dead_letter_days,
             letter_bytes=settings.dead_letter_mib << 20,
+            shadow_history_days=settings.shadow_history_days,
             pending_bytes=settings.pending_bytes,
         )
     )

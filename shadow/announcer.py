@@ -4,7 +4,7 @@ The outbox are the rows with ``announced_version < version``.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,8 +15,9 @@ from iotsphere.delivery import Sender, Sent
 from iotsphere.infra.postgres import Patience, wait_out
 from iotsphere.infra.worker import Worker
 from iotsphere.registry import DeviceRecord
+from iotsphere.topics import Dialect
 from shadow import replies
-from shadow.document import Document
+from shadow.document import Document, encode
 from shadow.metrics import ShadowMetrics
 from shadow.shadow_table import FIRST, Key, ShadowTable
 
@@ -75,13 +76,22 @@ class ShadowAnnouncer:
         self._hints[key] = Hint(known.previous if known else previous, token)
         self.wake(key[0])
 
+    def has_news(self, key: Key, document: Document) -> bool:
+        """Whether a new version must be announced: there is a delta, or the device subscribes to the documents.
+
+        A delta is always news: who subscribes just while the version is committed would else miss it.
+        """
+        return document.delta is not None or any(
+            self._sender.hears(key[0], _topic(key, "documents", dialect)) for dialect in Dialect
+        )
+
     def on_subscribed(self, device: DeviceRecord, session: int, topic_filter: str) -> None:
         """A device that may hear of its delta from now on is told what there is."""
         if device.kind == "service" or not _may_match_delta(device.id, topic_filter):
             return
         filters = (self._subscribed.peek(device.id) or frozenset()) | {topic_filter}
         if len(filters) > MAX_FILTERS:  # a device that subscribes all day: it is told of everything it has, once
-            filters = frozenset({topics.every_topic_filter(device.id)})
+            filters = frozenset({topics.every_topic_filter(device.id), topics.every_aws_filter(device.id)})
         self._subscribed.put(device.id, filters)
 
     async def _announce_woken(self, devices: Mapping[str, None]) -> None:
@@ -94,9 +104,13 @@ class ShadowAnnouncer:
         for start in range(0, len(names), PAGE):
             documents = await wait_out(self._patience, partial(self._table.of_devices, names[start : start + PAGE]))
             for key, document in documents.items():
-                topic = _topic(key, "delta")
-                if any(topics.matches(text, topic) for text in filters[key[0]]):
-                    await self._send_delta(key, document, None)
+                for dialect in Dialect:
+                    await self._send_subscribed(key, document, dialect, filters[key[0]])
+
+    async def _send_subscribed(self, key: Key, document: Document, dialect: Dialect, filters: frozenset[str]) -> None:
+        topic, body = _topic(key, "delta", dialect), replies.delta(document, dialect)
+        if body is not None and any(topics.matches(text, topic) for text in filters):
+            await self._send(key[0], topic, encode(body))
 
     async def _sweep_forever(self) -> None:
         while True:
@@ -119,31 +133,37 @@ class ShadowAnnouncer:
 
     async def _told(self, key: Key, document: Document) -> bool:
         hint = self._hints.pop(key, None)
+        for topic, payload in self._messages(key, document, hint):
+            if not await self._send(key[0], topic, payload):
+                if hint:
+                    self._hints.setdefault(key, hint)
+                return False
+        return True
+
+    def _messages(self, key: Key, document: Document, hint: Hint | None) -> Iterator[tuple[str, bytes]]:
+        """Topic and payload of everything about a new version that the device subscribes to."""
         token = hint.token if hint else None
         previous = hint.previous if hint and hint.previous.version < document.version else None
-        body = replies.documents(previous, document, document.timestamp)
-        told = await self._send(key, "documents", replies.with_token(body, token)) and await self._send_delta(
-            key, document, token
-        )
-        if not told and hint:
-            self._hints.setdefault(key, hint)
-        return told
+        for dialect in Dialect:
+            topic = _topic(key, "documents", dialect)
+            if self._sender.hears(key[0], topic):
+                yield topic, replies.with_token(replies.documents(previous, document, dialect), token)
+            topic = _topic(key, "delta", dialect)
+            if document.delta is not None and self._sender.hears(key[0], topic):
+                yield topic, replies.with_token(replies.delta(document, dialect) or {}, token)
 
-    async def _send_delta(self, key: Key, document: Document, token: str | None) -> bool:
-        body = replies.delta(document, document.timestamp)
-        return body is None or await self._send(key, "delta", replies.with_token(body, token))
-
-    async def _send(self, key: Key, what: str, payload: bytes) -> bool:
-        result = await self._sender.send(key[0], _topic(key, what), payload)
-        return result.sent is not Sent.REFUSED
+    async def _send(self, device: str, topic: str, payload: bytes) -> bool:
+        return (await self._sender.send(device, topic, payload)).sent is not Sent.REFUSED
 
 
-def _topic(key: Key, what: str) -> str:
-    return topics.shadow_reply(key[0], "update", what, key[1] or None)
+def _topic(key: Key, what: str, dialect: Dialect) -> str:
+    return topics.shadow_reply(key[0], "update", what, key[1] or None, dialect)
 
 
 def _may_match_delta(device: str, text: str) -> bool:
     """Whether the filter matches the delta topic of the classic shadow or of some named one."""
-    levels = text.split("/")
-    name = levels[5] if len(levels) > 5 and levels[5] not in ("+", "#") else "any"
-    return any(topics.matches(text, _topic((device, which), "delta")) for which in ("", name))
+    return any(
+        topics.overlap(text, topics.shadow_reply(device, "update", "delta", name, dialect))
+        for dialect in Dialect
+        for name in (None, "+")
+    )

@@ -38,22 +38,24 @@ _WRITE = (
     _RUN
     + """
 local held = redis.call('HMGET', KEYS[1], 'version', 'run')
-if held[1] and held[2] == run and tonumber(held[1]) >= tonumber(ARGV[1]) then return 0 end
+if held[1] and held[2] == run and tonumber(held[1]) > tonumber(ARGV[1]) then return tonumber(held[1]) end
 redis.call('HSET', KEYS[1], 'version', ARGV[1], 'desired_version', ARGV[2], 'reported_version', ARGV[3], 'deleted', ARGV[4],
-           'timestamp', ARGV[5], 'metadata', ARGV[6], 'run', run)
+           'timestamp', ARGV[5], 'metadata', ARGV[6], 'pending', ARGV[7], 'run', run)
 for i = 2, 4 do
-    if ARGV[i + 5] == '' then redis.call('DEL', KEYS[i]) else redis.call('SET', KEYS[i], ARGV[i + 5]) end
+    if ARGV[i + 6] == '' then redis.call('DEL', KEYS[i]) else redis.call('SET', KEYS[i], ARGV[i + 6]) end
 end
-return 1
+return 0
 """
 )
 _READ = (
     _RUN
     + """
 local held = redis.call('HMGET', KEYS[1], 'version', 'desired_version', 'reported_version',
-                        'deleted', 'timestamp', 'metadata', 'run')
-if held[7] ~= run then return false end
-return {held[1], held[2], held[3], held[4], held[5], held[6], redis.call('GET', KEYS[2]), redis.call('GET', KEYS[3])}
+                        'deleted', 'timestamp', 'metadata', 'pending', 'run')
+if held[8] ~= run then return false end
+held[8] = redis.call('GET', KEYS[2])
+held[9] = redis.call('GET', KEYS[3])
+return held
 """
 )
 _VERSION = (
@@ -63,6 +65,10 @@ local held = redis.call('HMGET', KEYS[1], 'run', 'version')
 return held[1] == run and tonumber(held[2]) or -1
 """
 )
+_FORGET = """
+if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
+return redis.call('DEL', unpack(KEYS))
+"""
 
 
 def connect(url: str) -> "Redis":
@@ -102,6 +108,7 @@ class ShadowCache:
         self._write = redis.register_script(_WRITE)
         self._read = redis.register_script(_READ)
         self._version = redis.register_script(_VERSION)
+        self._forget = redis.register_script(_FORGET)
         self._repair_due = asyncio.Event()
         self._behind = False
         self._told = False
@@ -141,12 +148,13 @@ class ShadowCache:
         return document
 
     async def put(self, documents: Mapping[Key, Document]) -> None:
-        """Write documents where Redis has older ones. Never raises for an absent Redis: it is repaired when it is back."""
+        """Write documents unless Redis has newer ones. Never raises for an absent store: Redis is repaired when both are back."""
         if self._repair_due.is_set():
             return  # the repair that is to begin will find them
         try:
-            await self._replace(documents)
-        except REDIS_AWAY as error:
+            if newer := await self._replace(documents):
+                await self._forget_unknown(newer)
+        except (*REDIS_AWAY, *AWAY) as error:
             self._lost(error)
 
     async def repair(self) -> int:
@@ -158,9 +166,12 @@ class ShadowCache:
         repaired, after = 0, FIRST
         while page := await self._table.versions(after, PAGE):
             after = page[-1][:2]
-            old = await self._older_in_redis(page)
+            held = await self._held(page)
+            old = [(device, name) for device, name, version in page if held[device, name] < version]
             for start in range(0, len(old), 100):
-                repaired += await self._replace(await self._table.load(old[start : start + 100]))
+                await self._replace(await self._table.load(old[start : start + 100]))
+            newer = {(device, name): held[device, name] for device, name, version in page if held[device, name] > version}
+            repaired += len(old) + await self._forget_unknown(newer)
         self._metrics.repaired.inc(repaired)
         return repaired
 
@@ -173,18 +184,34 @@ class ShadowCache:
             return None
         return None if held is None else _document(held)
 
-    async def _older_in_redis(self, page: Sequence[tuple[str, str, int]]) -> list[Key]:
+    async def _held(self, page: Sequence[tuple[str, str, int]]) -> dict[Key, int]:
+        """The versions that Redis has of these documents, -1 for none."""
         async with asyncio.timeout(TIMEOUT_S + len(page) / 1000), self._redis.pipeline(transaction=False) as pipe:
             for device, name, _ in page:
                 await self._version(keys=keys_of((device, name)), client=pipe)
             found = await pipe.execute()
-        return [(device, name) for (device, name, version), held in zip(page, found, strict=True) if held < version]
+        return {(device, name): held for (device, name, _), held in zip(page, found, strict=True)}
 
-    async def _replace(self, documents: Mapping[Key, Document]) -> int:
+    async def _replace(self, documents: Mapping[Key, Document]) -> dict[Key, int]:
+        """Write; returns the versions of those that Redis has newer."""
         async with asyncio.timeout(TIMEOUT_S + len(documents) / 1000), self._redis.pipeline(transaction=False) as pipe:
             for key, document in documents.items():
                 await self._write(keys=keys_of(key), args=_arguments(document), client=pipe)
-            return sum(await pipe.execute())
+            held = await pipe.execute()
+        return {key: version for key, version in zip(documents, held, strict=True) if version}
+
+    async def _forget_unknown(self, newer: Mapping[Key, int]) -> int:
+        """Delete copies that PostgreSQL knows nothing of, as after it was restored or lost a commit; returns how many.
+
+        What Redis holds was committed before it was written, so a version read from PostgreSQL afterwards is not below it.
+        """
+        if not newer:
+            return 0
+        known = await self._table.load(newer)
+        unknown = {key: held for key, held in newer.items() if key not in known or known[key].version < held}
+        for key, held in unknown.items():
+            await self._forget(keys=keys_of(key), args=[held])
+        return len(unknown)
 
     def _lost(self, error: BaseException) -> None:
         self._metrics.redis_failures.inc()
@@ -215,12 +242,13 @@ def _arguments(document: Document) -> list[Any]:
     sections = (document.desired, document.reported, document.delta)
     return [
         document.version, document.desired_version, document.reported_version, int(document.deleted), document.timestamp,
-        encode(document.metadata), *(b"" if section is None else encode(section) for section in sections),
+        encode(document.metadata), encode(document.pending),
+        *(b"" if section is None else encode(section) for section in sections),
     ]  # fmt: skip
 
 
 def _document(held: list[bytes | None]) -> Document:
-    version, desired_version, reported_version, deleted, timestamp, metadata, desired, reported = held
+    version, desired_version, reported_version, deleted, timestamp, metadata, pending, desired, reported = held
     return Document(
         version=int(version or 0),
         desired=decode(desired) if desired else None,
@@ -230,4 +258,5 @@ def _document(held: list[bytes | None]) -> Document:
         reported_version=int(reported_version or 0),
         deleted=deleted == b"1",
         timestamp=int(timestamp or 0),
+        pending=decode(pending or b"{}"),
     )

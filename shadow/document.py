@@ -1,4 +1,4 @@
-"""The shadow document: merge, delta, versions, metadata, bounds. Pure, and the only place that knows these rules.
+"""The shadow document: merge, versions, bounds. Pure, and the only place that knows these rules.
 
 Sections are merged deeply; null deletes a key; arrays are replaced whole; an empty object inside a section is kept, an empty
 section is not. Every accepted update makes one new version, also one that changes nothing.
@@ -6,11 +6,15 @@ section is not. Every accepted update makes one new version, also one that chang
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import msgspec
 
 from iotsphere.errors import InvalidInput
+from shadow import convergence, difference
+from shadow.convergence import Progress, Side
+from shadow.metadata import Mark, mark, stamp
 
 Section = dict[str, Any]
 SECTIONS = ("desired", "reported")
@@ -38,17 +42,18 @@ class Bounds:
     depth: int = 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
     """One version of a shadow. Never changed: an update makes another one.
 
     Attributes:
         version: 0 for a document that never was; it counts on over a deletion.
         desired: None when there is nothing in it; the same for ``reported``.
-        metadata: for every leaf of a section when it was last written: ``{"timestamp": seconds}``.
+        metadata: of each section, see shadow.metadata.
         desired_version: the version in which desired was last written; the same for ``reported_version``.
         deleted: there is no document now.
         timestamp: seconds since the Unix epoch of this version.
+        pending: since when each desired property has not been in effect, seconds since the Unix epoch.
     """
 
     version: int = 0
@@ -59,21 +64,37 @@ class Document:
     reported_version: int = 0
     deleted: bool = False
     timestamp: int = 0
+    pending: dict[str, float] = field(default_factory=dict)
 
     @property
     def exists(self) -> bool:
         """Whether there is something to get."""
         return self.version > 0 and not self.deleted
 
-    @property
+    @cached_property
     def delta(self) -> Section | None:
         """What of desired differs from reported, None when nothing does."""
-        return delta(self.desired or {}, self.reported or {})
+        return difference.delta(self.desired, self.reported or {}) if self.desired else None
 
     @property
     def state(self) -> dict[str, Section]:
         """Both sections, those that are empty left out."""
         return {name: section for name in SECTIONS if (section := getattr(self, name)) is not None}
+
+    @property
+    def progress(self) -> dict[str, Progress]:
+        """How far the device is with each desired property."""
+        return convergence.progress(*self._sides, self.delta or {}, self.pending)
+
+    @property
+    def unsettled(self) -> list[str]:
+        """The desired properties that are not in effect."""
+        return convergence.unsettled(*self._sides, self.delta or {}) if self.desired else []
+
+    @property
+    def _sides(self) -> tuple[Side, Side]:
+        known = self.metadata
+        return Side(self.desired or {}, known.get("desired", {})), Side(self.reported or {}, known.get("reported", {}))
 
 
 def merge(target: Any, patch: Mapping[str, Any]) -> Section:
@@ -89,87 +110,52 @@ def merge(target: Any, patch: Mapping[str, Any]) -> Section:
     return merged
 
 
-def delta(desired: Mapping[str, Any], reported: Mapping[str, Any]) -> Section | None:
-    """What of desired is missing in reported or differs there, with the path to it; None when nothing is."""
-    found: Section = {}
-    for key, wanted in desired.items():
-        if key not in reported:
-            found[key] = wanted
-        elif isinstance(wanted, dict) and isinstance(reported[key], dict):
-            if (inner := delta(wanted, reported[key])) is not None:
-                found[key] = inner
-        elif not same(wanted, reported[key]):
-            found[key] = wanted
-    return found or None
-
-
-def same(one: Any, other: Any) -> bool:
-    """Equality of JSON values: 21 is 21.0, but 1 is not true."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other)
-
-
-def stamp(metadata: Mapping[str, Any], before: Any, patch: Mapping[str, Any], timestamp: int) -> Section:
-    """The metadata of a section after the patch: when each leaf was last written.
-
-    ``before`` is the section itself, because a leaf's stamp looks like an object.
-    """
-    stamped = dict(metadata)
-    known = before if isinstance(before, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            stamped.pop(key, None)
-        elif isinstance(value, Mapping):
-            inner = known.get(key)
-            stamped[key] = stamp(stamped.get(key, {}) if isinstance(inner, dict) else {}, inner, value, timestamp)
-        else:
-            stamped[key] = {"timestamp": timestamp}
-    return stamped
-
-
-def pick(metadata: Mapping[str, Any], part: Mapping[str, Any]) -> Section:
-    """The metadata of those keys that a delta holds; of a whole desired value where it holds that."""
-    return {
-        key: pick(metadata.get(key, {}), value) if isinstance(value, Mapping) else metadata.get(key, {})
-        for key, value in part.items()
-    }
-
-
-def update(document: Document, change: Change, timestamp: int, bounds: Bounds = Bounds()) -> Document:
+def update(document: Document, change: Change, now: float, bounds: Bounds = Bounds(), *, editor: str | None = None) -> Document:
     """The next version.
+
+    Args:
+        now: seconds since the Unix epoch.
+        editor: who writes, None for the device itself.
 
     Raises:
         InvalidInput: null inside an array, or too deep.
         TooLarge: desired and reported together.
     """
     patches: Mapping[str, Mapping[str, Any] | None] = dict.fromkeys(SECTIONS) if change is None else change
-    changed: dict[str, Any] = {"version": document.version + 1, "timestamp": timestamp, "deleted": False}
-    metadata = dict(document.metadata)
+    by = mark(int(now), document.version + 1, editor)
+    result = replace(document, version=document.version + 1, timestamp=int(now), deleted=False)
     for name, patch in patches.items():
-        if patch is not None:
-            check(name, patch, bounds.depth - 1)
-        section = getattr(document, name)
-        if patch == {}:
-            continue
-        changed[name] = (merge(section, patch) or None) if patch is not None else None
-        changed[f"{name}_version"] = document.version + 1
-        metadata[name] = stamp(metadata.get(name, {}), section, patch, timestamp) if patch is not None else {}
-        if changed[name] is None:
-            metadata.pop(name, None)
-    result = replace(document, metadata=metadata, **changed)
+        check(name, patch, bounds.depth - 1)
+        if patch != {}:
+            result = _with_section(result, name, patch, by)
     _check_size(result, bounds.size)
-    return result
+    return replace(result, pending={key: document.pending.get(key, now) for key in result.unsettled})
 
 
-def delete(document: Document, timestamp: int) -> Document:
+def _with_section(document: Document, name: str, patch: Mapping[str, Any] | None, by: Mark) -> Document:
+    before, metadata = getattr(document, name), dict(document.metadata)
+    section = (merge(before, patch) or None) if patch is not None else None
+    if patch is None or section is None:
+        metadata.pop(name, None)
+    else:
+        metadata[name] = stamp(metadata.get(name, {}), before, patch, by)
+    changed: dict[str, Any] = {name: section, f"{name}_version": document.version}
+    return replace(document, metadata=metadata, **changed)
+
+
+def delete(document: Document, now: float) -> Document:
     """The version in which there is no document; an update makes one again and counts on."""
     version = document.version + 1
-    return Document(version=version, desired_version=version, reported_version=version, deleted=True, timestamp=timestamp)
+    return Document(version=version, desired_version=version, reported_version=version, deleted=True, timestamp=int(now))
+
+
+def converged(before: Document, after: Document, now: float) -> dict[str, float]:
+    """The properties that the device has brought into effect between two versions, and how many seconds each was pending."""
+    if after.reported_version <= before.reported_version or not after.desired:
+        return {}
+    return {
+        key: max(now - since, 0.0) for key, since in before.pending.items() if key in after.desired and key not in after.pending
+    }
 
 
 def check(path: str, value: Any, depth: int) -> None:

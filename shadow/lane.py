@@ -46,7 +46,7 @@ class ShadowLane:
         self._announcer = announcer
         self._planner = Planner(types)
         self._refuse = refuse
-        self._metrics = metrics or ShadowMetrics()
+        self._metrics = metrics or ShadowMetrics(types=types)
         self._publisher = ShadowPublisher(cache, sender, bus, self._metrics)
         self._patience = Patience("shadow")
 
@@ -64,7 +64,7 @@ class ShadowLane:
         attempt = 0
         while waiting:
             plans = await self._plan(waiting)
-            stored = await self._store([write for plan in plans if (write := plan.write)])
+            stored = await self._store([self._write(plan) for plan in plans if plan.revisions])
             done = [plan for plan in plans if not plan.revisions or plan.key in stored]
             self._finish(done)
             for plan in done:
@@ -77,7 +77,7 @@ class ShadowLane:
     async def _plan(self, waiting: Mapping[Key, Sequence[Delivery]]) -> list[Plan]:
         documents = await wait_out(self._patience, lambda: self._table.load(waiting.keys()))
         crowded = await self._crowded([key for key in waiting if key[1] and key not in documents])
-        now = int(time.time())
+        now = round(time.time(), 3)
         return [
             self._planner.plan(documents.get(key, Document()), deliveries, now, crowded=key in crowded)
             for key, deliveries in waiting.items()
@@ -95,6 +95,10 @@ class ShadowLane:
                 beyond.add(key)
         return beyond
 
+    def _write(self, plan: Plan) -> Write:
+        announced = not self._announcer.has_news(plan.key, plan.current)
+        return Write(plan.key, plan.base.version, plan.current, plan.revisions, announced)
+
     async def _store(self, writes: Sequence[Write]) -> set[Key]:
         # When the answer to a commit is lost, the next attempt meets its own version as a conflict and applies the updates once
         # more, as it would a message that the device sends again: QoS 1 means at least once.
@@ -107,7 +111,9 @@ class ShadowLane:
                 self._refuse(refusal.device, "validation", refusal.reason, refusal.topic)
             self._metrics.accepted.inc(len(plan.replies) - plan.rejected)
             self._metrics.rejected.inc(plan.rejected)
-            if plan.revisions:
+            for key, seconds in plan.converged:
+                self._metrics.converged(plan.record.device_type if not plan.key[1] else "", key, seconds)
+            if plan.revisions and self._announcer.has_news(plan.key, plan.current):
                 self._announcer.changed(plan.key, plan.base, plan.token)
 
 

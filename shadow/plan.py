@@ -7,19 +7,20 @@ from iotsphere import topics
 from iotsphere.delivery import Delivery
 from iotsphere.devices._spec import DeviceType
 from iotsphere.errors import InvalidInput
+from iotsphere.messages import ShadowRequest, ShadowUpdate
 from iotsphere.registry import DeviceRecord
-from iotsphere.topics import Kind
-from shadow import document, replies
+from iotsphere.topics import Dialect, Kind
+from shadow import document, history, replies
 from shadow.document import Change, Document, TooLarge, encode
-from shadow.requests import Rejected, parse_request, parse_update, token_of
-from shadow.shadow_table import Key, Revision, Write
+from shadow.history import DELETION, DEVICE, Revision
+from shadow.requests import GUARDS, Rejected, parse_request, parse_update, token_of
+from shadow.shadow_table import Key
 
 _VERB = {Kind.SHADOW_GET: "get", Kind.SHADOW_UPDATE: "update", Kind.SHADOW_DELETE: "delete"}
 RECORDED = frozenset({400, 413, 415})
 """Codes that say that the device is wrong; 404 and 409 are the ordinary course of things."""
-MAX_NAMED = 20
-DEVICE = "device"
-"""Who made a revision, when the device itself did."""
+MAX_NAMED = 1000
+"""Named shadows of a device, those that were deleted included: what a device that goes astray may take of the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Plan:
         rejected: how many of the replies are rejections.
         crowded: see Planner.plan().
         token: clientToken of the last accepted update.
+        converged: (property, seconds) of each that came into effect.
     """
 
     key: Key
@@ -62,11 +64,7 @@ class Plan:
     rejected: int = 0
     crowded: bool = False
     token: str | None = None
-
-    @property
-    def write(self) -> Write | None:
-        """What is to be stored, None when there were only reads and rejections."""
-        return Write(self.key, self.base.version, self.current, self.revisions) if self.revisions else None
+    converged: list[tuple[str, float]] = field(default_factory=list)
 
 
 class Planner:
@@ -79,54 +77,54 @@ class Planner:
     def __init__(self, types: Mapping[str, DeviceType]) -> None:
         self._types = types
 
-    def plan(self, base: Document, deliveries: Sequence[Delivery], timestamp: int, *, crowded: bool = False) -> Plan:
+    def plan(self, base: Document, deliveries: Sequence[Delivery], now: float, *, crowded: bool = False) -> Plan:
         """Apply the requests of one device to one of its shadows, in their order.
 
         Args:
-            timestamp: seconds since the Unix epoch.
+            now: seconds since the Unix epoch.
             crowded: the device has as many named shadows as it may have, and this would be one more.
         """
         first = deliveries[0]
         plan = Plan((first.device.id, first.route.name or ""), first.device, base, base, crowded=crowded)
         for delivery in deliveries:
-            verb = _VERB[delivery.route.kind]
+            route, verb = delivery.route, _VERB[delivery.route.kind]
             try:
-                outcome, payload = "accepted", self._accept(plan, delivery, timestamp)
+                outcome, payload = "accepted", self._accept(plan, delivery, now)
             except Rejected as rejected:
-                body = replies.rejected(rejected.code, rejected.message, timestamp)
-                outcome, payload = "rejected", replies.with_token(body, token_of(delivery.payload))
+                outcome, payload = "rejected", _rejection(rejected, delivery, now)
                 plan.rejected += 1
                 if rejected.code in RECORDED:
                     plan.refusals.append(Refusal(delivery.device.id, f"shadow {verb}: {rejected.message}", delivery.topic))
-            topic = topics.shadow_reply(delivery.device.id, verb, outcome, delivery.route.name)
+            topic = topics.shadow_reply(delivery.device.id, verb, outcome, route.name, route.dialect)
             plan.replies.append(Reply(delivery.device.id, topic, payload))
         return plan
 
-    def _accept(self, plan: Plan, delivery: Delivery, timestamp: int) -> bytes:
+    def _accept(self, plan: Plan, delivery: Delivery, now: float) -> bytes:
         match delivery.route.kind:
             case Kind.SHADOW_UPDATE:
-                return self._update(plan, delivery, timestamp)
+                return self._update(plan, delivery, now)
             case Kind.SHADOW_DELETE:
-                return _delete(plan, delivery, timestamp)
+                return _delete(plan, delivery, now)
         request = parse_request(delivery.payload)
         _existing(plan.current)
-        return replies.with_token(replies.got(plan.current, timestamp), request.clientToken)
+        return replies.with_token(replies.got(plan.current, int(now), delivery.route.dialect), request.clientToken)
 
-    def _update(self, plan: Plan, delivery: Delivery, timestamp: int) -> bytes:
-        request = parse_update(delivery.payload)
+    def _update(self, plan: Plan, delivery: Delivery, now: float) -> bytes:
+        request, before = parse_update(delivery.payload), plan.current
         if plan.crowded:
             raise Rejected(413, f"a device may have {MAX_NAMED} named shadows")
-        _guard(plan.current, request.version)
+        _guard(before, request)
         self._check_desired(delivery, request.state)
         try:
-            plan.current = document.update(plan.current, request.state, timestamp)
+            after = document.update(before, request.state, now)
         except TooLarge as error:
             raise Rejected(413, str(error)) from error
         except InvalidInput as error:
             raise Rejected(400, str(error)) from error
-        plan.revisions.append(Revision(plan.current.version, timestamp, DEVICE, encode(request.state).decode()))
-        plan.token = request.clientToken
-        return replies.with_token(replies.updated(plan.current, request.state), request.clientToken)
+        plan.current, plan.token = after, request.clientToken
+        plan.converged += document.converged(before, after, now).items()
+        plan.revisions.append(history.revision(after, now, DEVICE, encode(request.state).decode()))
+        return replies.with_token(replies.updated(after, request.state, delivery.route.dialect), request.clientToken)
 
     def _check_desired(self, delivery: Delivery, change: Change) -> None:
         declared = self._types.get(delivery.device.device_type)
@@ -136,16 +134,15 @@ class Planner:
         try:
             declared.check_desired(desired)
         except InvalidInput as error:
-            raise Rejected(400, str(error)) from error
+            raise Rejected(400, str(error), {"field": error.field}) from error
 
 
-def _delete(plan: Plan, delivery: Delivery, timestamp: int) -> bytes:
+def _delete(plan: Plan, delivery: Delivery, now: float) -> bytes:
     request = parse_request(delivery.payload)
     _existing(plan.current)
-    _guard(plan.current, request.version)
-    plan.current = document.delete(plan.current, timestamp)
-    plan.revisions.append(Revision(plan.current.version, timestamp, DEVICE, '{"delete":true}'))
-    plan.token = request.clientToken
+    _guard(plan.current, request)
+    plan.current, plan.token = document.delete(plan.current, now), request.clientToken
+    plan.revisions.append(history.revision(plan.current, now, DEVICE, DELETION))
     return replies.with_token(replies.deleted(plan.current), request.clientToken)
 
 
@@ -154,6 +151,14 @@ def _existing(current: Document) -> None:
         raise Rejected(404, "there is no such shadow")
 
 
-def _guard(current: Document, version: int | None) -> None:
-    if version is not None and version != current.version:
-        raise Rejected(409, f"version conflict: the version is {current.version}")
+def _guard(current: Document, request: ShadowUpdate | ShadowRequest) -> None:
+    for name in GUARDS:
+        wanted, found = getattr(request, name), getattr(current, name)
+        if wanted is not None and wanted != found:
+            raise Rejected(409, f"version conflict: the {name} is {found}", {"current": replies.current(current)})
+
+
+def _rejection(rejected: Rejected, delivery: Delivery, now: float) -> bytes:
+    body = replies.rejected(rejected.code, rejected.message, int(now))
+    told = rejected.told if delivery.route.dialect is Dialect.OWN else {}
+    return replies.with_token({**body, **told}, token_of(delivery.payload))

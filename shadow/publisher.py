@@ -26,6 +26,7 @@ def changed(device: str, organization: str, simulated: bool, name: str, document
         version=document.version,
         delta=document.delta,
         at=at,
+        convergence={key: progress.state for key, progress in document.progress.items() if key in document.pending},
         simulated=simulated,
     )
 

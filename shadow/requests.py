@@ -1,5 +1,6 @@
 """What devices ask of their shadow, taken apart and checked. Pure."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,6 +10,8 @@ from iotsphere.messages import ShadowRequest, ShadowUpdate
 from shadow.document import SECTIONS, decode
 
 MAX_TOKEN_BYTES = 64
+GUARDS = ("version", "desired_version", "reported_version")
+"""Members of a request that must be the document's, when they are there."""
 
 
 class Rejected(DeviceError):
@@ -17,12 +20,14 @@ class Rejected(DeviceError):
     Args:
         code: as in HTTP: 400 malformed, 404 no document, 409 another version, 413 too large, 415 not UTF-8.
         message: a sentence for the device's maker.
+        told: members of the answer beside these, in our own dialect.
     """
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: int, message: str, told: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.told = told or {}
 
 
 def token_of(payload: bytes) -> str | None:
@@ -41,7 +46,7 @@ def parse_request(payload: bytes) -> ShadowRequest:
         Rejected: malformed.
     """
     fields = _object(payload or b"{}")
-    return ShadowRequest(clientToken=_token(fields), version=_version(fields))
+    return ShadowRequest(clientToken=_token(fields), **_guards(fields))
 
 
 def parse_update(payload: bytes) -> ShadowUpdate:
@@ -53,7 +58,7 @@ def parse_update(payload: bytes) -> ShadowUpdate:
     fields = _object(payload)
     if "state" not in fields:
         raise Rejected(400, "missing required node: state")
-    return ShadowUpdate(state=_state(fields["state"]), clientToken=_token(fields), version=_version(fields))
+    return ShadowUpdate(state=_state(fields["state"]), clientToken=_token(fields), **_guards(fields))
 
 
 def _object(payload: bytes) -> dict[str, Any]:
@@ -94,8 +99,11 @@ def _is_token(token: Any) -> bool:
     return isinstance(token, str) and len(token.encode()) <= MAX_TOKEN_BYTES
 
 
-def _version(fields: dict[str, Any]) -> int | None:
-    version = fields.get("version")
+def _guards(fields: dict[str, Any]) -> dict[str, int | None]:
+    return {name: _version(name, fields.get(name)) for name in GUARDS}
+
+
+def _version(name: str, version: Any) -> int | None:
     if version is not None and (not isinstance(version, int) or isinstance(version, bool)):
-        raise Rejected(400, "invalid version: it must be an integer")
+        raise Rejected(400, f"invalid {name}: it must be an integer")
     return version

@@ -1,7 +1,7 @@
 """Shadows for the API: reads, and changes of the desired section."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,36 +9,42 @@ import asyncpg
 
 from iotsphere.bus import EventBus
 from iotsphere.devices._spec import DeviceType
-from iotsphere.errors import PreconditionFailed
+from iotsphere.errors import Conflict, NotFound
 from iotsphere.infra.postgres import unavailable_as_ours
 from iotsphere.signals import EDGE_WAKE, Signals
-from shadow import document, replies
+from shadow import difference, document, history
 from shadow.cache import ShadowCache
-from shadow.conflict import after_conflict
+from shadow.conflict import Turns, after_conflict
 from shadow.document import Document, encode
+from shadow.expectation import ANY, Expectation
+from shadow.history import DELETION
+from shadow.plan import MAX_NAMED
 from shadow.publisher import changed
-from shadow.shadow_table import Key, Revision, ShadowTable, Write
+from shadow.shadow_table import Key, ShadowTable, Write
+from shadow.view import Listed, ShadowView, view
+
+Step = Callable[[Document, float], tuple[Document, str]]
+"""From a document and a moment to the next version and what it was asked for, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
-class ShadowView:
-    """A shadow as callers see it.
+class Target:
+    """The device whose shadow is changed, as the registry has it, and which of its shadows: "" is the classic one."""
 
-    Attributes:
-        state: ``desired``, ``reported`` and ``delta``, each only when there is something in it.
-        metadata: ``{"timestamp": seconds}`` for every leaf of desired and reported.
-        version: of the document.
-        timestamp: seconds since the Unix epoch of this version.
-    """
+    device: str
+    device_type: str
+    organization: str
+    simulated: bool
+    name: str = ""
 
-    state: dict[str, Any]
-    metadata: dict[str, Any]
-    version: int
-    timestamp: int
+    @property
+    def key(self) -> Key:
+        """Of the document."""
+        return self.device, self.name
 
 
 class ShadowService:
-    """Get and change. Whoever calls has checked that the device may be seen.
+    """Get, change, delete. Whoever calls has checked that the device may be seen.
 
     Args:
         types: what desired may hold.
@@ -54,66 +60,95 @@ class ShadowService:
     ) -> None:
         self._table = ShadowTable(pool)
         self._cache, self._bus, self._signals, self._types = cache, bus, signals, types
+        self._turns = Turns()
 
     async def get(self, device: str, name: str = "") -> ShadowView | None:
-        """The shadow, None when there is none.
+        """The shadow, None when there never was one; one that was deleted is empty and has a version.
 
         Raises:
             StoreUnavailable: neither Redis nor PostgreSQL can serve it.
         """
         async with unavailable_as_ours():
             found = await self._cache.get((device, name))
-        return _view(found) if found is not None and found.exists else None
+        return None if found is None else view(found)
+
+    async def names(self, device: str) -> list[Listed]:
+        """The shadows that a device has.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away.
+        """
+        async with unavailable_as_ours():
+            return [Listed(*row) for row in await self._table.names(device)]
 
     async def update_desired(
         self,
-        device: str,
-        device_type: str,
-        organization: str,
-        simulated: bool,
+        target: Target,
         desired: Mapping[str, Any],
         *,
         actor: str,
-        version: int | None = None,
-        name: str = "",
+        expected: Expectation = ANY,
+        replace: bool = False,
     ) -> ShadowView:
-        """Merge into the desired section; null deletes. Returns the whole document when it is committed.
-
-        Args:
-            version: the document version that the caller has seen: holds while desired has not been written since. A device that
-                reports meanwhile does no harm.
+        """Merge into the desired section, where null deletes, or replace it. Returns the whole document when it is committed.
 
         Raises:
             InvalidInput: unknown property, wrong value, or too large.
-            PreconditionFailed: ``version`` does not hold.
+            PreconditionFailed, Conflict: the document is not as expected.
             StoreUnavailable: PostgreSQL is away; whether the change was made is not known.
         """
-        if not name and (declared := self._types.get(device_type)) is not None:
+        if not target.name and (declared := self._types.get(target.device_type)) is not None:
             declared.check_desired(desired)
-        key = (device, name)
+
+        def step(base: Document, now: float) -> tuple[Document, str]:
+            whole = document.merge({}, desired)  # in a replacement null means absent
+            patch = difference.patch_to(base.desired or {}, whole) if replace else dict(desired)
+            change = {"desired": patch}
+            return document.update(base, change, now, editor=actor), encode(change).decode()
+
+        return await self._commit(target, step, actor, expected)
+
+    async def delete(self, target: Target, *, actor: str, expected: Expectation = ANY) -> ShadowView:
+        """Remove the document; its version counts on.
+
+        Raises:
+            NotFound: there is none.
+            PreconditionFailed, Conflict: the document is not as expected.
+            StoreUnavailable: PostgreSQL is away; whether the change was made is not known.
+        """
+
+        def step(base: Document, now: float) -> tuple[Document, str]:
+            if not base.exists:
+                raise NotFound(f"{target.device} has no such shadow")
+            return document.delete(base, now), DELETION
+
+        return await self._commit(target, step, actor, expected)
+
+    async def _commit(self, target: Target, step: Step, actor: str, expected: Expectation) -> ShadowView:
         async with unavailable_as_ours():
-            stored = await self._store(key, dict(desired), actor, version)
-        await self._cache.put({key: stored})
-        await self._signals.send(EDGE_WAKE, device)
-        await self._bus.publish(changed(device, organization, simulated, name, stored))
-        return _view(stored)
+            stored = await self._store(target.key, step, actor, expected)
+        await self._cache.put({target.key: stored})
+        await self._signals.send(EDGE_WAKE, target.device)
+        await self._bus.publish(changed(target.device, target.organization, target.simulated, target.name, stored))
+        return view(stored)
 
-    async def _store(self, key: Key, desired: dict[str, Any], actor: str, version: int | None) -> Document:
-        change, attempt = {"desired": desired}, 0
-        while True:
-            base = (await self._table.load([key])).get(key, Document())
-            if version is not None and version > base.version:
-                raise PreconditionFailed(f"there is no version {version} yet: the shadow is at {base.version}")
-            if version is not None and version < base.desired_version:
-                raise PreconditionFailed(f"desired was changed in version {base.desired_version}, after version {version}")
-            new = document.update(base, change, int(time.time()))
-            revision = Revision(new.version, new.timestamp, actor, encode(change).decode())
-            if await self._table.store([Write(key, base.version, new, [revision])]):
-                return new
-            attempt += 1
-            await after_conflict(attempt)
+    async def _store(self, key: Key, step: Step, actor: str, expected: Expectation) -> Document:
+        attempt = 0
+        async with self._turns.of(key):
+            while True:
+                base = (await self._table.load([key])).get(key, Document())
+                expected.check(base)
+                await self._check_room(key, base)
+                now = round(time.time(), 3)
+                new, asked = step(base, now)
+                revision = history.revision(new, now, actor, asked)
+                if await self._table.store([Write(key, base.version, new, [revision])]):
+                    return new
+                attempt += 1
+                await after_conflict(attempt)
 
-
-def _view(found: Document) -> ShadowView:
-    body = replies.got(found, found.timestamp)
-    return ShadowView(body["state"], body["metadata"], found.version, found.timestamp)
+    async def _check_room(self, key: Key, base: Document) -> None:
+        if base.version or not key[1]:
+            return
+        if (await self._table.named_of([key[0]])).get(key[0], 0) >= MAX_NAMED:
+            raise Conflict(f"a device may have {MAX_NAMED} named shadows")

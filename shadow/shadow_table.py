@@ -1,30 +1,32 @@
-"""All SQL of shadow.documents and shadow.revisions."""
+"""All SQL of shadow.documents, and the revisions that a stored document brings along."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 
 from iotsphere.infra.postgres import columns
 from shadow.document import Document, decode, encode
+from shadow.history import Revision
 
 Key = tuple[str, str]
 """Device id and shadow name, "" for the classic one."""
 FIRST: Key = ("", "")
 
 _SELECT = """
-select device_id, name, version, desired, reported, metadata, desired_version, reported_version, deleted,
+select device_id, name, version, desired, reported, metadata, desired_version, reported_version, deleted, pending,
        extract(epoch from updated_at)::bigint as timestamp
 from shadow.documents
 """
 _LOAD = f"{_SELECT} join unnest($1::text[], $2::text[]) as k (device_id, name) using (device_id, name)"
 _OF_DEVICES = f"{_SELECT} where device_id = any($1::text[])"
-FORGET_REVISIONS = """
-delete from shadow.revisions where ctid = any(array(
-    select ctid from shadow.revisions where at < now() - make_interval(days => $1) limit $2))
-"""
 _NAMED_OF = """
 select device_id, count(*) from shadow.documents where device_id = any($1::text[]) and name <> '' group by device_id
+"""
+_NAMES = """
+select name, version, floor(extract(epoch from updated_at))::bigint from shadow.documents
+where device_id = $1 and not deleted order by name
 """
 _DUE_OF = f"{_SELECT} where announced_version < version and device_id = any($1::text[])"
 _DUE = f"{_SELECT} where announced_version < version and (device_id, name) > ($1, $2) order by device_id, name limit $3"
@@ -41,36 +43,40 @@ where d.device_id = a.device_id and d.name = a.name and d.announced_version < a.
 _STORE = """
 with wanted as (
     select * from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::json[], $6::json[], $7::json[],
-                         $8::bigint[], $9::bigint[], $10::boolean[], $11::float8[])
-    as t (device_id, name, base, version, desired, reported, metadata, desired_version, reported_version, deleted, timestamp)
+                         $8::bigint[], $9::bigint[], $10::boolean[], $11::float8[], $12::json[], $13::float8[], $14::boolean[])
+    as t (device_id, name, base, version, desired, reported, metadata, desired_version, reported_version, deleted, timestamp,
+          pending, pending_since, announced)
 ), locked as materialized (
     select d.device_id, d.name, d.version as found, w.base, w.version, w.desired, w.reported, w.metadata,
-           w.desired_version, w.reported_version, w.deleted, w.timestamp
+           w.desired_version, w.reported_version, w.deleted, w.timestamp, w.pending, w.pending_since, w.announced
     from shadow.documents d join wanted w on d.device_id = w.device_id and d.name = w.name
     where w.base > 0 order by d.device_id, d.name for update of d
 ), changed as (
     update shadow.documents d
     set version = l.version, desired = l.desired, reported = l.reported, metadata = l.metadata,
         desired_version = l.desired_version, reported_version = l.reported_version,
-        deleted = l.deleted, updated_at = to_timestamp(l.timestamp)
+        deleted = l.deleted, updated_at = to_timestamp(l.timestamp), pending = l.pending,
+        pending_since = to_timestamp(l.pending_since),
+        announced_version = case when l.announced then l.version else d.announced_version end
     from locked l
     where d.device_id = l.device_id and d.name = l.name and l.found = l.base and d.version = l.base
     returning d.device_id, d.name
 ), added as (
     insert into shadow.documents
-        (device_id, name, version, desired, reported, metadata, desired_version, reported_version, deleted, updated_at)
+        (device_id, name, version, desired, reported, metadata, desired_version, reported_version, deleted, updated_at,
+         pending, pending_since, announced_version)
     select device_id, name, version, desired, reported, metadata, desired_version, reported_version, deleted,
-           to_timestamp(timestamp)
+           to_timestamp(timestamp), pending, to_timestamp(pending_since), case when announced then version else 0 end
     from wanted where base = 0 order by device_id, name
     on conflict (device_id, name) do nothing
     returning device_id, name
 ), won as (
     select * from changed union all select * from added
 ), kept as (
-    insert into shadow.revisions (device_id, name, version, at, actor, update)
-    select device_id, name, r.version, to_timestamp(r.timestamp), r.actor, r.update
-    from unnest($12::text[], $13::text[], $14::bigint[], $15::text[], $16::json[], $17::float8[])
-        as r (device_id, name, version, actor, update, timestamp)
+    insert into shadow.revisions (device_id, name, version, at, actor, update, snapshot)
+    select device_id, name, r.version, to_timestamp(r.at), r.actor, r.update, r.snapshot
+    from unnest($15::text[], $16::text[], $17::bigint[], $18::float8[], $19::text[], $20::json[], $21::json[])
+        as r (device_id, name, version, at, actor, update, snapshot)
     join won using (device_id, name)
 )
 select device_id, name from won
@@ -78,27 +84,18 @@ select device_id, name from won
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
-    """One accepted update.
+class Write:
+    """A document's way from the version it was loaded with to the one to store, at least one revision further.
 
     Attributes:
-        update: what was asked for, as JSON: the partial state, or ``{"delete": true}``.
+        announced: nobody needs to hear of it.
     """
-
-    version: int
-    timestamp: int
-    actor: str
-    update: str
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A document's way from the version it was loaded with to the one to store, at least one revision further."""
 
     key: Key
     base: int
     document: Document
     revisions: Sequence[Revision]
+    announced: bool = False
 
 
 class ShadowTable:
@@ -119,6 +116,10 @@ class ShadowTable:
         """How many named shadows each of these devices has or had."""
         return {row[0]: row[1] for row in await self._pool.fetch(_NAMED_OF, list(devices))}
 
+    async def names(self, device: str) -> list[tuple[str, int, int]]:
+        """Name, version and timestamp of the shadows that a device has, "" for the classic one."""
+        return [tuple(row) for row in await self._pool.fetch(_NAMES, device)]
+
     async def due(self, after: Key = FIRST, limit: int = 500) -> dict[Key, Document]:
         """Documents whose newest version has not been announced, in the order of their keys."""
         return _documents(await self._pool.fetch(_DUE, *after, limit))
@@ -134,8 +135,8 @@ class ShadowTable:
     async def store(self, writes: Sequence[Write]) -> set[Key]:
         """Store each document if its version is still the base, with its revisions; returns the keys that were stored."""
         documents = [_values(write) for write in writes]
-        revisions = [(*write.key, r.version, r.actor, r.update, float(r.timestamp)) for write in writes for r in write.revisions]
-        return {tuple(row) for row in await self._pool.fetch(_STORE, *columns(documents, 11), *columns(revisions, 6))}
+        revisions = [(*write.key, r.version, r.at, r.actor, r.update, r.snapshot) for write in writes for r in write.revisions]
+        return {tuple(row) for row in await self._pool.fetch(_STORE, *columns(documents, 14), *columns(revisions, 7))}
 
     async def announced(self, versions: Collection[tuple[str, str, int]]) -> None:
         """Note that everything up to these versions was announced."""
@@ -148,6 +149,7 @@ def _values(write: Write) -> tuple[object, ...]:
     return (
         *write.key, write.base, d.version, _text(d.desired), _text(d.reported), _text(d.metadata),
         d.desired_version, d.reported_version, d.deleted, float(d.timestamp),
+        _text(d.pending or None), min(d.pending.values(), default=None), write.announced,
     )  # fmt: skip
 
 
@@ -169,8 +171,9 @@ def _document(row: "asyncpg.Record") -> Document:
         reported_version=row["reported_version"],
         deleted=row["deleted"],
         timestamp=row["timestamp"],
+        pending=_section(row["pending"]) or {},
     )
 
 
-def _section(text: str | None) -> dict[str, object] | None:
+def _section(text: str | None) -> dict[str, Any] | None:
     return None if text is None else decode(text)

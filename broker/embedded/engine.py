@@ -248,6 +248,11 @@ class EmbeddedBroker:
             return SendResult(Sent.OFFLINE)
         return connection.session.send(Outgoing(topic, payload, qos, message, None if ttl is None else self.clock() + ttl))
 
+    def hears(self, device: str, topic: str) -> bool:
+        """Whether the device is present and subscribes to the topic."""
+        connection = self._live.get(device)
+        return connection is not None and connection.session.hears(topic)
+
     def connected(self) -> Mapping[str, int]:
         """Session epoch of every live session, services left out."""
         return {name: c.session.epoch for name, c in self._live.items() if not c.session.is_service}

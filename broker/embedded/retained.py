@@ -31,9 +31,9 @@ class Retained:
         return len(self._kept)
 
     def put(self, message: Kept) -> None:
-        """Keep instead of the topic's earlier one; an empty payload only takes that away."""
+        """Keep instead of the topic's earlier one; an empty payload only takes that away. Topics below $ retain nothing."""
         self._forget(message.topic)
-        if not message.payload:
+        if not message.payload or message.topic.startswith("$"):
             return
         self._kept[message.topic] = message
         self._tree.put(message.topic, message)

@@ -70,6 +70,10 @@ class Session:
         published = () if self.is_service else topics.published_by(self.record.id)
         return any(topics.overlap(topic_filter, pattern) for pattern in published)
 
+    def hears(self, topic: str) -> bool:
+        """Whether the client is there and a filter of it matches."""
+        return self.present and self.filters.match(topic) is not None
+
     def send(self, outgoing: Outgoing) -> SendResult:
         """Send at the lower of both QoS, if the client is there and a filter of it matches."""
         granted = self.filters.match(outgoing.topic)

@@ -20,11 +20,13 @@ class Housekeeping:
 
     Args:
         statements: each deletes at most $2 rows that are older than $1 days.
+        days: how long rows are kept.
     """
 
-    def __init__(self, pool: Pool, statements: Sequence[str]) -> None:
+    def __init__(self, pool: Pool, statements: Sequence[str], days: int = KEPT_DAYS) -> None:
         self._pool = pool
         self._statements = statements
+        self._days = days
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -37,7 +39,7 @@ class Housekeeping:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def turn(self, days: int = KEPT_DAYS, at_once: int = AT_ONCE) -> int:
+    async def turn(self, at_once: int = AT_ONCE) -> int:
         """Do everything once; returns how many rows went.
 
         Raises:
@@ -45,7 +47,7 @@ class Housekeeping:
         """
         gone = 0
         for statement in self._statements:
-            while deleted := int((await self._pool.execute(statement, days, at_once)).rsplit(" ", 1)[1]):
+            while deleted := int((await self._pool.execute(statement, self._days, at_once)).rsplit(" ", 1)[1]):
                 gone += deleted
                 await asyncio.sleep(0.05)  # others want the disk too
         return gone
@@ -55,7 +57,7 @@ class Housekeeping:
             wait = EVERY_SECONDS
             try:
                 if gone := await self.turn():
-                    log.info("deleted what was kept long enough", rows=gone, days=KEPT_DAYS)
+                    log.info("deleted what was kept long enough", rows=gone, days=self._days)
             except (*AWAY, asyncpg.PostgresError) as error:
                 log.warning("housekeeping did not go through, will be tried again", error=str(error))
                 wait = AGAIN_SECONDS

@@ -25,6 +25,7 @@ from iotsphere.infra.http import serve
 from iotsphere.infra.postgres import make_pool
 from iotsphere.infra.valkey_bus import ValkeyBus
 from iotsphere.infra.valkey_signals import ValkeySignals
+from shadow.archive import Archive
 from shadow.cache import ShadowCache, connect
 from shadow.service import ShadowService
 from tests.support.pki import Pki
@@ -169,6 +170,7 @@ async def _parts(
         signals=signals,
         history=History(pool, LatestStore(redis, pool)),
         shadow=ShadowService(pool, cache, bus, signals, types),
+        archive=Archive(pool),
         commands=CommandService(pool, signals, bus, types),
         authority=pki.authority,
         jwt_secret=SECRET,

@@ -33,7 +33,7 @@ class RecordingSender:
     sent: list[Message] = field(default_factory=list)
 
     def connect(self, device: str, session: int = 1, *filters: str) -> None:
-        self.sessions[device] = (session, list(filters) or [f"{topics.PREFIX}/{device}/#"])
+        self.sessions[device] = (session, list(filters) or [topics.every_topic_filter(device)])
 
     def disconnect(self, device: str) -> None:
         del self.sessions[device]
@@ -42,13 +42,16 @@ class RecordingSender:
         self, device: str, topic: str, payload: bytes, *, qos: int = 1, ttl: float | None = None, message: str = ""
     ) -> SendResult:
         await asyncio.sleep(0)
-        session, filters = self.sessions.get(device, (0, []))
-        if not any(topics.matches(text, topic) for text in filters):
+        if not self.hears(device, topic):
             return SendResult(Sent.OFFLINE)
         if device in self.full:
             return SendResult(Sent.REFUSED)
         self.sent.append(Message(device, topic, payload, ttl, message))
-        return SendResult(Sent.QUEUED, session)
+        return SendResult(Sent.QUEUED, self.sessions[device][0])
+
+    def hears(self, device: str, topic: str) -> bool:
+        _, filters = self.sessions.get(device, (0, []))
+        return any(topics.matches(text, topic) for text in filters)
 
     def on(self, ending: str, device: str | None = None) -> list[Message]:
         """What was sent on topics with this ending."""

@@ -3,7 +3,7 @@
 import pytest
 
 from iotsphere import topics
-from iotsphere.topics import Kind, Route
+from iotsphere.topics import Dialect, Kind, Route
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,8 @@ from iotsphere.topics import Kind, Route
         (topics.status("d-1"), Route("d-1", Kind.STATUS)),
         (topics.shadow("d-1", "update"), Route("d-1", Kind.SHADOW_UPDATE)),
         (topics.shadow("d-1", "get", "lamp"), Route("d-1", Kind.SHADOW_GET, name="lamp")),
+        (topics.shadow("d-1", "get", None, Dialect.AWS), Route("d-1", Kind.SHADOW_GET, dialect=Dialect.AWS)),
+        (topics.shadow("d-1", "delete", "lamp", Dialect.AWS), Route("d-1", Kind.SHADOW_DELETE, name="lamp", dialect=Dialect.AWS)),
         (topics.command_response("d-1", "c7"), Route("d-1", Kind.COMMAND_RESPONSE, command_id="c7")),
     ],
 )
@@ -23,7 +25,22 @@ def test_what_is_built_is_parsed_back(topic: str, route: Route) -> None:
 
 @pytest.mark.parametrize(
     "topic",
-    ["", "iot/v1", "iot/v2/d/telemetry", "iot/v1/-d/telemetry", "iot/v1/d/telemetry/x", "iot/v1/d/shadow/write", "iot/v1//event"],
+    [
+        "",
+        "iot/v1",
+        "iot/v2/d/telemetry",
+        "iot/v1/-d/telemetry",
+        "iot/v1/d/telemetry/x",
+        "iot/v1/d/shadow/write",
+        "iot/v1//event",
+        "$aws/things/d/telemetry",
+        "$aws/things/d/shadow/update/accepted",
+        "$aws/things/-d/shadow/get",
+        "$aws/rules/d/shadow/get",
+        "$aws/things/d/shadow/name/a.b/get",
+        "$aws/things/d/jobs/get",
+        "aws/things/d/shadow/get",
+    ],
 )
 def test_other_topics_are_none_of_ours(topic: str) -> None:
     assert topics.parse(topic) is None
@@ -34,6 +51,13 @@ def test_other_topics_are_none_of_ours(topic: str) -> None:
     [
         ("iot/v1/d/#", True),
         ("iot/v1/d/command/+/request", True),
+        ("$aws/things/d/shadow/get/+", True),
+        ("$aws/things/d/shadow/delete/+", True),
+        ("$aws/things/d/shadow/name/+/update/delta", True),
+        ("$aws/things/+/shadow/get/accepted", False),
+        ("$aws/things/d2/shadow/get/+", False),
+        ("$aws/things/d/jobs/#", False),
+        ("$aws/#", False),
         ("iot/v1/+/telemetry", False),
         ("#", False),
         ("iot/v1/d2/#", False),

@@ -14,7 +14,7 @@ from cloud_api.domain.commands.answers import GIVING_PROBLEMS, answer
 from cloud_api.domain.commands.routes import ENDED, Key, Wait
 from cloud_api.domain.commands.schemas import Command, NewCommand
 from cloud_api.domain.commands.service import Commands
-from cloud_api.domain.shadow.etag import etag, expected_version
+from cloud_api.domain.shadow.etag import etag, expectation
 from cloud_api.domain.shadow.routes import MERGE_PATCH, PATCH_PROBLEMS, IfMatch, require_patch
 from cloud_api.responses import marked, problems
 from iotsphere.devices._spec import DeviceType
@@ -70,7 +70,7 @@ def _patch_handler(declared: DeviceType, made: Views, title: str) -> Any:
     ) -> Response[Any]:
         """Properties to desire; null takes a desire back. The device obeys when it is connected."""
         require_patch(request)
-        return _tagged(await collections.desire(request.user, declared, device, data, expected_version(if_match)))
+        return _tagged(await collections.desire(request.user, declared, device, data, expectation(if_match)))
 
     wanted = {"properties": made.wanted.properties, "additional_properties": False}
     body = Body(media_type=MERGE_PATCH, schema_extra=wanted)

@@ -13,6 +13,8 @@ from cloud_api.domain.shadow.schemas import ShadowDocument
 from cloud_api.domain.shadow.service import Shadows
 from iotsphere.devices._spec import DeviceType
 from iotsphere.errors import InvalidInput, NotFound
+from shadow.answers import plain
+from shadow.expectation import Expectation
 
 Member = dict[str, Any]
 
@@ -40,7 +42,7 @@ class Collections:
         return _member(declared, await self._devices.shown(row), await self._shadows.of(row))
 
     async def desire(
-        self, principal: Principal, declared: DeviceType, device: str, wanted: Mapping[str, Any], expected: int | str | None
+        self, principal: Principal, declared: DeviceType, device: str, wanted: Mapping[str, Any], expected: Expectation
     ) -> Member:
         """Merge into what is desired of a member.
 
@@ -86,7 +88,7 @@ def _member(declared: DeviceType, device: Device, document: ShadowDocument) -> M
     reported, desired = document.state.get("reported") or {}, document.state.get("desired") or {}
     return {
         **_item(declared, device),
-        "properties": _declared(reported, [p.key for p in declared.properties]),
+        "properties": _declared({key: plain(value) for key, value in reported.items()}, [p.key for p in declared.properties]),
         "desired": _declared(desired, [p.key for p in declared.properties if p.writable]),
         "version": document.version,
     }

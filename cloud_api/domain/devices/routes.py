@@ -41,11 +41,14 @@ async def list_devices(
     organization: FromQuery[str | None] = None,
     q: FromQuery[str | None] = None,
     connected: FromQuery[bool | None] = None,
+    has_delta: FromQuery[bool | None] = None,
+    stuck_for: Annotated[float | None, QueryParameter(ge=0, description="not in effect for so many seconds at least")] = None,
     cursor: FromQuery[str] = "",
     limit: Limit = 50,
 ) -> Response[DevicePage]:
     """By id, a page at a time; retired devices are left out."""
-    page = await devices.page(request.user, Filter(device_type, organization, q, connected), cursor, limit)
+    wanted = Filter(device_type, organization, q, connected, has_delta, stuck_for)
+    page = await devices.page(request.user, wanted, cursor, limit)
     return marked(page, (d.simulated for d in page.items))
 
 

@@ -40,7 +40,12 @@ class StatusText(msgspec.Struct, frozen=True):
 
 
 class Device(msgspec.Struct, kw_only=True, frozen=True):
-    """A device with its presence and newest readings; ``stale``: no reading for 3 × the reporting interval of its type."""
+    """A device with its presence and newest readings.
+
+    Attributes:
+        stale: no reading for 3 × the reporting interval of its type.
+        has_delta: something that is desired of it, in any of its shadows, is not in effect; stuck_since: the earliest of that.
+    """
 
     id: str
     device_type: str
@@ -55,6 +60,8 @@ class Device(msgspec.Struct, kw_only=True, frozen=True):
     status_text: StatusText | None
     last_data_at: float | None
     stale: bool
+    has_delta: bool
+    stuck_since: datetime | None
     latest: dict[str, LatestView]
 
 

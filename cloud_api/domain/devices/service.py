@@ -159,6 +159,8 @@ class Devices:
             status_text=status_text(row),
             last_data_at=newest,
             stale=self.is_stale(row.device_type, newest),
+            has_delta=row.stuck_since is not None,
+            stuck_since=row.stuck_since,
             latest={name: LatestView(v.value, v.ts, v.quality) for name, v in latest.items()},
         )
 

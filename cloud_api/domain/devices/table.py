@@ -12,7 +12,11 @@ Status = Literal["registered", "active", "disabled", "retired"]
 
 @dataclass(frozen=True, slots=True)
 class DeviceRow:
-    """A device with its presence, None for one that never connected, and what it said of itself, None if it said nothing."""
+    """A device with its presence, None for one that never connected, and what it said of itself, None if it said nothing.
+
+    Attributes:
+        stuck_since: since when something desired of it has not been in effect, in any of its shadows; None when all is.
+    """
 
     id: str
     device_type: str
@@ -29,6 +33,7 @@ class DeviceRow:
     session: int | None
     said: str | None = None
     said_at: datetime | None = None
+    stuck_since: datetime | None = None
 
     @property
     def simulated(self) -> bool:
@@ -38,12 +43,20 @@ class DeviceRow:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list shall hold; None means any. ``q`` is a part of the id, in any case."""
+    """What a list shall hold; None means any.
+
+    Attributes:
+        q: a part of the id, in any case.
+        has_delta: something desired is, or nothing is, not in effect.
+        stuck_for_s: that has been so for as many seconds at least.
+    """
 
     device_type: str | None = None
     organization: str | None = None
     q: str | None = None
     connected: bool | None = None
+    has_delta: bool | None = None
+    stuck_for_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +73,20 @@ _OWNED_FROM = """
 (select case when isfinite(o."from") then o."from" end from registry.device_owner o
  where o.device_id = d.id and o.organization_id = d.organization_id order by o."from" desc limit 1)
 """
+_STUCK_SINCE = "(select min(w.pending_since) from shadow.documents w where w.device_id = d.id and w.pending_since is not null)"
 _SELECT = f"""
 select d.id, d.device_type, d.manufacturer, d.organization_id, d.kind, d.status, d.created_at, d.last_connected,
-       {_OWNED_FROM}, p.connected, p.since, p.reason, p.session, s.text, s.at
+       {_OWNED_FROM}, p.connected, p.since, p.reason, p.session, s.text, s.at,
+       {_STUCK_SINCE}
 from registry.devices d left join registry.presence p on p.device_id = d.id
 left join ops.device_status s on s.device_id = d.id
 """  # noqa: S608 - made of constants
 _OWNERSHIPS = f"select d.id, d.kind = 'simulated', {_OWNED_FROM} from registry.devices d"  # noqa: S608 - made of constants
-_FILTER = """
+_FILTER = f"""
 d.status <> 'retired' and ($1::text is null or d.device_type = $1) and ($2::text is null or d.organization_id = $2)
 and ($3::text is null or position(lower($3) in lower(d.id)) > 0) and ($4::boolean is null or coalesce(p.connected, false) = $4)
+and ($5::boolean is null or ({_STUCK_SINCE} is not null) = $5)
+and ($6::float8 is null or {_STUCK_SINCE} <= now() - make_interval(secs => $6))
 """
 
 
@@ -82,8 +99,8 @@ async def find(connection: Connection, device: str) -> DeviceRow | None:
 async def page(connection: Connection, wanted: Filter, after: str, limit: int) -> list[DeviceRow]:
     """Devices that are not retired, by id, after the given one."""
     rows = await connection.fetch(
-        f"{_SELECT} where {_FILTER} and d.id > $5 order by d.id limit $6",
-        wanted.device_type, wanted.organization, wanted.q, wanted.connected, after, limit,
+        f"{_SELECT} where {_FILTER} and d.id > $7 order by d.id limit $8",
+        wanted.device_type, wanted.organization, wanted.q, wanted.connected, wanted.has_delta, wanted.stuck_for_s, after, limit,
     )  # fmt: skip
     return [DeviceRow(*row.values()) for row in rows]
 

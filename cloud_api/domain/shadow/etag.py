@@ -1,8 +1,10 @@
-"""Entity tags of shadows: the version in double quotes (pure)."""
+"""Entity tags of shadows: the version in double quotes; and what the headers that hold them ask for (pure)."""
 
 import re
+from dataclasses import replace
 
-from iotsphere.errors import InvalidInput, PreconditionFailed
+from iotsphere.errors import InvalidInput, PreconditionFailed, PreconditionRequired
+from shadow.expectation import Expectation
 
 ANY = "*"
 _TAG = re.compile(r'(W/)?"([^"]*)"\Z')
@@ -13,15 +15,53 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def expected_version(if_match: str | None) -> int | str | None:
-    """The version that a change is meant for: None for any, ANY for whichever there is.
+def expectation(if_match: str | None, if_none_match: str | None = None, *, version: int | None = None) -> Expectation:
+    """What a change is meant for.
+
+    Args:
+        if_match: a version that the caller has seen, or ``*`` for any document that there is.
+        if_none_match: ``*`` for a document that there is not yet.
+        version: from the body; must be the document's.
 
     Raises:
-        InvalidInput: the header is no entity tag.
+        InvalidInput: a header is no entity tag.
         PreconditionFailed: it is none that could be current: a weak one, or none of ours.
     """
-    if if_match is None or if_match.strip() == ANY:
-        return None if if_match is None else ANY
+    expected = Expectation(version=version)
+    if if_none_match is not None:
+        if if_none_match.strip() != ANY:
+            raise InvalidInput("If-None-Match", "must be * for a change: it shall make a shadow that there is not yet")
+        expected = replace(expected, exists=False)
+    if if_match is None:
+        return expected
+    if if_match.strip() == ANY:
+        return replace(expected, exists=True)
+    return replace(expected, seen=_seen(if_match))
+
+
+def required(expected: Expectation) -> Expectation:
+    """The same, if it expects anything.
+
+    Raises:
+        PreconditionRequired: it does not.
+    """
+    if expected == Expectation():
+        raise PreconditionRequired(
+            'a replacement overwrites what others have written: send If-Match with the version that you read, such as "7", '
+            "or * for any, or If-None-Match: * to make a new one"
+        )
+    return expected
+
+
+def is_known(if_none_match: str | None, version: int) -> bool:
+    """Whether a reader has this version already."""
+    if if_none_match is None:
+        return False
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return version > 0 and (ANY in tags or etag(version) in tags)
+
+
+def _seen(if_match: str) -> int:
     found = _TAG.match(if_match.strip())
     if found is None:
         raise InvalidInput("If-Match", 'must be one entity tag, such as "7", or *')

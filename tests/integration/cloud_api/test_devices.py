@@ -60,7 +60,11 @@ async def test_a_filter_that_is_none_is_refused(cloud: TestCloud) -> None:
     viewer = await cloud.member("viewer")
     for query, field, reason in [
         ("type=other", "type", "no type 'other'; known: test_pump"),
-        ("tpye=test_pump", "tpye", "is no parameter of this request; known: connected, cursor, limit, organization, q, type"),
+        (
+            "tpye=test_pump",
+            "tpye",
+            "is no parameter of this request; known: connected, cursor, has_delta, limit, organization, q, stuck_for, type",
+        ),
         ("limit=0", "limit", "must be at least 1"),
         ("limit=501", "limit", "must be at most 500"),
         ("limit=many", "limit", "must be a whole number"),

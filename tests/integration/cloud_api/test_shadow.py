@@ -11,7 +11,8 @@ MERGE = {"Content-Type": "application/merge-patch+json"}
 async def test_before_the_first_change_it_is_empty(cloud: TestCloud) -> None:
     await cloud.device("pump-1")
     answer = await (await cloud.member("viewer")).get("/api/v1/devices/pump-1/shadow")
-    assert (answer.json(), answer.headers["etag"]) == ({"state": {}, "metadata": {}, "version": 0, "timestamp": 0}, '"0"')
+    empty = {"state": {}, "metadata": {}, "version": 0, "desired_version": 0, "reported_version": 0, "timestamp": 0}
+    assert (answer.json(), answer.headers["etag"]) == ({**empty, "convergence": {}}, '"0"')
 
 
 async def test_a_patch_merges_and_null_removes_and_edge_is_woken(cloud: TestCloud) -> None:
@@ -122,3 +123,130 @@ async def test_a_collection_is_described_by_its_type(cloud: TestCloud) -> None:
     }  # fmt: skip
     assert body["schema"]["properties"]["mode"]["enum"] == ["eco", "full", None]
     assert set(body["schema"]["properties"]) == {"speed", "mode"}
+
+
+async def test_a_reader_with_the_newest_version_gets_no_body(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    operator = await cloud.member("operator")
+    tag = (await operator.patch("/api/v1/devices/pump-1/shadow", json={"desired": {"speed": 1}})).headers["etag"]
+    known = await operator.get("/api/v1/devices/pump-1/shadow", headers={"If-None-Match": tag})
+    assert (known.status_code, known.content, known.headers["etag"]) == (304, b"", tag)
+    assert (await operator.get("/api/v1/devices/pump-1/shadow", headers={"If-None-Match": '"0"'})).status_code == 200
+
+
+async def test_put_replaces_what_is_desired_and_asks_for_a_condition(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    operator, path = await cloud.member("operator"), "/api/v1/devices/pump-1/shadow"
+    whole = {"desired": {"speed": 5}}
+    assert (await operator.put(path, json=whole)).status_code == 428
+    assert (await operator.put(path, json=whole, headers={"If-None-Match": "*"})).json()["version"] == 1
+    assert (await operator.put(path, json=whole, headers={"If-None-Match": "*"})).status_code == 412
+    replaced = await operator.put(path, json={"desired": {"mode": "eco"}}, headers={"If-Match": '"1"'})
+    assert (replaced.status_code, replaced.json()["state"]["desired"]) == (200, {"mode": "eco"})
+    wrong = await operator.put(path, json={"desired": {"speed": 9000}}, headers={"If-Match": "*"})
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "desired.speed")
+
+
+async def test_a_version_in_the_body_is_exact(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    operator, path = await cloud.member("operator"), "/api/v1/devices/pump-1/shadow"
+    assert (await operator.patch(path, json={"desired": {"speed": 1}, "version": 0})).status_code == 200
+    assert (await operator.patch(path, json={"desired": {"speed": 2}, "version": 0})).status_code == 409
+    assert (await operator.patch(path, json={"desired": {"speed": 2}, "version": "1"})).status_code == 422
+
+
+async def test_named_shadows_are_listed_read_changed_and_deleted(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    operator, base = await cloud.member("operator"), "/api/v1/devices/pump-1"
+    assert (await operator.get(f"{base}/shadows/lamp")).status_code == 404
+    made = await operator.patch(f"{base}/shadows/lamp", json={"desired": {"on": True, "colour": [1, 2]}})
+    assert (made.status_code, made.json()["state"]["delta"]) == (200, {"on": True, "colour": [1, 2]})
+    await operator.patch(f"{base}/shadow", json={"desired": {"speed": 1}})
+    listed = (await operator.get(f"{base}/shadows")).json()["items"]
+    assert [(item["name"], item["version"]) for item in listed] == [("", 1), ("lamp", 1)]
+    assert (await operator.delete(f"{base}/shadows/lamp", headers={"If-Match": '"9"'})).status_code == 412
+    assert (await operator.delete(f"{base}/shadows/lamp")).status_code == 204
+    for path in (f"{base}/shadows/lamp", f"{base}/shadows/never"):
+        assert ((await operator.get(path)).status_code, (await operator.delete(path)).status_code) == (404, 404)
+    again = await operator.patch(f"{base}/shadows/lamp", json={"desired": {"on": False}}, headers={"If-None-Match": "*"})
+    assert (again.json()["version"], again.json()["state"]["desired"]) == (3, {"on": False})
+    wrong = await operator.patch(f"{base}/shadows/a.b", json={"desired": {}})
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "name")
+
+
+async def test_the_classic_shadow_that_was_deleted_is_empty_and_counts_on(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    operator, path = await cloud.member("operator"), "/api/v1/devices/pump-1/shadow"
+    await operator.patch(path, json={"desired": {"speed": 1}})
+    assert (await operator.delete(path)).status_code == 204
+    gone = await operator.get(path)
+    assert (gone.json()["state"], gone.headers["etag"]) == ({}, '"2"')
+    assert (await operator.patch(path, json={"desired": {"speed": 2}}, headers={"If-Match": "*"})).status_code == 412
+    assert (await operator.patch(path, json={"desired": {"speed": 2}}, headers={"If-Match": '"2"'})).json()["version"] == 3
+
+
+async def test_earlier_states_are_read_by_revision_and_by_time(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    operator, path = await cloud.member("operator"), "/api/v1/devices/pump-1/shadow"
+    documents = [(await operator.patch(path, json={"desired": {"speed": n}})).json() for n in range(1, 71)]
+    page = (await operator.get(f"{path}/revisions", params={"limit": 70})).json()
+    assert page["next_before"] is None
+    revisions = page["items"]
+    assert [r["version"] for r in revisions] == list(range(70, 0, -1))
+    assert (revisions[0]["actor"], revisions[0]["update"]) == ("tester", {"desired": {"speed": 70}})
+    for version in (1, 64, 65, 70):
+        assert (await operator.get(path, params={"revision": version})).json() == documents[version - 1]
+        at = next(r["at"] for r in revisions if r["version"] == version)
+        assert (await operator.get(path, params={"at": at})).json()["version"] >= version
+    assert (await operator.get(path, params={"at": revisions[-1]["at"]})).json()["version"] >= 1
+    second = (await operator.get(f"{path}/revisions", params={"limit": 2, "before": 69})).json()
+    assert ([r["version"] for r in second["items"]], second["next_before"]) == ([68, 67], 67)
+    for params in ({"revision": 71}, {"at": "2001-01-01T00:00:00Z"}):
+        assert (await operator.get(path, params=params)).status_code == 404
+    assert (await operator.get(path, params={"revision": 1, "at": "2001-01-01T00:00:00Z"})).status_code == 422
+    assert (await operator.get(path, params={"revision": 0})).status_code == 422
+
+
+async def test_a_new_owner_is_shown_nothing_older(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    operator, path = await cloud.member("operator"), "/api/v1/devices/pump-1/shadow"
+    await operator.patch(path, json={"desired": {"speed": 1}})
+    await cloud.parts.pool.execute('update registry.device_owner set "from" = clock_timestamp() where device_id = $1', "pump-1")
+    await operator.patch(path, json={"desired": {"speed": 2}})
+    assert [r["version"] for r in (await operator.get(f"{path}/revisions")).json()["items"]] == [2]
+    assert (await operator.get(path, params={"revision": 1})).status_code == 404
+    assert (await operator.get(path, params={"revision": 2})).status_code == 200
+
+
+async def test_others_reach_no_shadow_and_viewers_change_none(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    operator, stranger, viewer = await cloud.member("operator"), await cloud.member("admin", "demo"), await cloud.member("viewer")
+    await operator.patch("/api/v1/devices/pump-1/shadows/lamp", json={"desired": {"on": True}})
+    for path in ("shadow", "shadows", "shadows/lamp", "shadow/revisions", "shadows/lamp/revisions"):
+        assert (await stranger.get(f"/api/v1/devices/pump-1/{path}")).status_code == 404
+        assert (await viewer.get(f"/api/v1/devices/pump-1/{path}")).status_code == 200
+    for path in ("shadow", "shadows/lamp"):
+        for client, status in ((stranger, 404), (viewer, 403)):
+            assert (await client.patch(f"/api/v1/devices/pump-1/{path}", json={"desired": {}})).status_code == status
+            assert (await client.delete(f"/api/v1/devices/pump-1/{path}")).status_code == status
+
+
+async def test_a_device_that_does_not_obey_is_found(cloud: TestCloud) -> None:
+    for name in ("pump-1", "pump-2"):
+        await cloud.device(name)
+    operator = await cloud.member("operator")
+    assert (await operator.get("/api/v1/devices", params={"has_delta": True})).json()["items"] == []
+    document = (await operator.patch("/api/v1/devices/pump-1/shadow", json={"desired": {"speed": 1}})).json()
+    assert document["convergence"]["speed"] == {
+        "state": "pending", "since": document["convergence"]["speed"]["since"], "code": None, "reason": "",
+    }  # fmt: skip
+
+    async def listed(**params: object) -> list[str]:
+        return [item["id"] for item in (await operator.get("/api/v1/devices", params=params)).json()["items"]]  # type: ignore[arg-type]
+
+    assert (await listed(has_delta=True), await listed(has_delta=False)) == (["pump-1"], ["pump-2"])
+    assert (await listed(stuck_for=0), await listed(stuck_for=3600)) == (["pump-1"], [])
+    shown = (await operator.get("/api/v1/devices/pump-1")).json()
+    assert (shown["has_delta"], shown["stuck_since"]) == (True, document["convergence"]["speed"]["since"])
+    await operator.patch("/api/v1/devices/pump-1/shadow", json={"desired": {"speed": None}})
+    assert await listed(has_delta=True) == []

@@ -7,7 +7,6 @@ from commands import command_table
 from ingest import event_table
 from iotsphere.infra.housekeeping import KEPT_DAYS, Housekeeping
 from iotsphere.infra.postgres import Pool
-from shadow import shadow_table
 from tests.support.deliveries import add_devices
 
 pytestmark = pytest.mark.integration
@@ -22,17 +21,13 @@ async def pool(pool: Pool) -> Pool:
     return pool
 
 
-async def test_old_events_revisions_and_final_commands_go_in_small_steps(pool: Pool) -> None:
+async def test_old_events_and_final_commands_go_in_small_steps(pool: Pool) -> None:
     for age, word in ((OLD, "old"), (YOUNG, "young")):
         for number in range(5):
             await pool.execute(
                 f"insert into ops.events (device_id, timestamp, name, severity, received_at)"
                 f" values ('d', {age} - interval '{number} s', '{word}', 'info', {age})"
             )
-        await pool.execute(
-            f"insert into shadow.revisions (device_id, name, version, at, actor, update)"
-            f" values ('d', '', {1 if word == 'old' else 2}, {age}, 'a', '{{}}')"
-        )
         for status in ("succeeded", "queued"):
             await pool.execute(
                 f"with made as (insert into ops.commands"
@@ -45,10 +40,9 @@ async def test_old_events_revisions_and_final_commands_go_in_small_steps(pool: P
             f" where id = '{word}-succeeded' returning id)"
             f" insert into ops.command_transitions (command_id, n, status, actor) select id, 2, 'succeeded', 'device' from ended"
         )
-    statements = (event_table.FORGET, shadow_table.FORGET_REVISIONS, command_table.FORGET)
-    assert await Housekeeping(pool, statements).turn(at_once=2) == 5 + 1 + 1
+    statements = (event_table.FORGET, command_table.FORGET)
+    assert await Housekeeping(pool, statements).turn(at_once=2) == 5 + 1
     assert await pool.fetchval("select array_agg(distinct name) from ops.events") == ["young"]
-    assert await pool.fetchval("select array_agg(version) from shadow.revisions") == [2]
     left = await pool.fetchval("select array_agg(id order by id) from ops.commands")
     assert left == ["old-queued", "young-queued", "young-succeeded"]
 

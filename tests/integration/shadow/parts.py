@@ -9,10 +9,13 @@ from iotsphere import topics
 from iotsphere.bus import MemoryBus
 from iotsphere.events import DEVICE_UPDATE, ShadowChanged
 from iotsphere.signals import EDGE_WAKE, MemorySignals
+from iotsphere.topics import Dialect
 from shadow.announcer import ShadowAnnouncer
 from shadow.cache import ShadowCache
+from shadow.expectation import Expectation
 from shadow.lane import ShadowLane
-from shadow.service import ShadowService, ShadowView
+from shadow.service import ShadowService, Target
+from shadow.view import ShadowView
 from tests.support.deliveries import delivery
 from tests.support.recording_sender import RecordingSender
 
@@ -26,8 +29,10 @@ class Edge:
     events: list[Any]
     refused: list[tuple[str, str, str, str]]
 
-    async def request(self, verb: str, body: Any = b"", device: str = "d1", name: str | None = None) -> None:
-        await self.lane.commit([delivery(topics.shadow(device, verb, name), body)])
+    async def request(
+        self, verb: str, body: Any = b"", device: str = "d1", name: str | None = None, dialect: Dialect = Dialect.OWN
+    ) -> None:
+        await self.lane.commit([delivery(topics.shadow(device, verb, name, dialect), body)])
 
 
 @dataclass
@@ -37,8 +42,23 @@ class Cloud:
     woken: list[str] = field(default_factory=list)
     events: list[Any] = field(default_factory=list)
 
-    async def desire(self, desired: dict[str, Any], device: str = "d1", version: int | None = None) -> ShadowView:
-        return await self.service.update_desired(device, "", "default", False, desired, actor="ann", version=version)
+    async def desire(
+        self,
+        desired: dict[str, Any],
+        device: str = "d1",
+        seen: int | None = None,
+        *,
+        name: str = "",
+        replace: bool = False,
+        expected: Expectation | None = None,
+    ) -> ShadowView:
+        return await self.service.update_desired(
+            target(device, name), desired, actor="ann", expected=expected or Expectation(seen=seen), replace=replace
+        )
+
+
+def target(device: str = "d1", name: str = "") -> Target:
+    return Target(device, "", "default", False, name)
 
 
 def listening_bus(events: list[Any]) -> MemoryBus:

@@ -23,14 +23,11 @@ async def test_a_change_of_the_api_reaches_the_device(cloud: Cloud, edge: Edge, 
     for device in cloud.woken:
         edge.announcer.wake(device)
     [delta] = await edge.sender.wait_for(DELTA)
-    stamp = {"timestamp": view.timestamp}
-    assert delta.body == {"state": {"setpoint": 50}, "metadata": {"setpoint": stamp}, "version": 1, "timestamp": view.timestamp}
+    versions = {"version": 1, "desired_version": 1, "reported_version": 0}
+    stamp = {"timestamp": view.timestamp, "version": 1, "editor": "ann"}
+    assert delta.body == {"state": {"setpoint": 50}, "metadata": {"setpoint": stamp}, **versions, "timestamp": view.timestamp}
     [documents] = edge.sender.on(DOCUMENTS)
-    assert documents.body["current"] == {
-        "state": {"desired": {"setpoint": 50}},
-        "metadata": {"desired": {"setpoint": stamp}},
-        "version": 1,
-    }
+    assert documents.body["current"] == {"state": {"desired": {"setpoint": 50}}, "metadata": view.metadata, **versions}
 
 
 async def test_documents_of_a_device_s_own_change_hold_both_and_the_token(edge: Edge) -> None:

@@ -52,11 +52,26 @@ async def test_a_burst_of_reads_is_no_failure(cloud: Cloud) -> None:
 
 async def test_an_older_version_never_replaces_a_newer_one(redis: Any, pool: Any) -> None:
     cache = ShadowCache(redis, pool)
+    await pool.execute("insert into shadow.documents (device_id, version) values ('d1', 10)")
     await cache.put({KEY: Document(version=10, reported={"n": 10})})
     await cache.put({KEY: Document(version=9, reported={"n": 9})})
     found = await cache.get(KEY)
     assert found is not None
     assert found.version == 10
+
+
+async def test_what_postgresql_has_lost_is_not_served(redis: Any, pool: Any, cloud: Cloud) -> None:
+    """As after a fail-over that lost the last commits: Redis holds versions that were never heard of."""
+    await sound(cloud.cache)
+    await cloud.desire({"a": 1})
+    await redis.hset("device:{d1}:shadow", "version", 7)
+    assert (await cloud.desire({"a": 2})).version == 2
+    found = await cloud.service.get("d1")
+    assert found is not None
+    assert (found.version, found.state["desired"]) == (2, {"a": 2})
+    await redis.hset("device:{d1}:shadow", "version", 7)
+    assert await cloud.cache.repair() == 1
+    assert not await redis.exists(*keys_of(KEY))
 
 
 async def test_an_emptied_redis_is_filled_again(cloud: Cloud, redis: Any) -> None:

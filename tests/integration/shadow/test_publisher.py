@@ -8,10 +8,10 @@ import pytest
 from iotsphere.bus import MemoryBus
 from shadow.cache import ShadowCache
 from shadow.document import Document, update
+from shadow.history import Revision
 from shadow.metrics import ShadowMetrics
 from shadow.plan import Plan, Reply
 from shadow.publisher import MAX_REPLIES, ShadowPublisher
-from shadow.shadow_table import Revision
 from tests.support.deliveries import record
 from tests.support.recording_sender import RecordingSender
 

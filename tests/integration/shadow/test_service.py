@@ -11,7 +11,7 @@ from iotsphere.signals import MemorySignals
 from shadow.cache import ShadowCache
 from shadow.document import decode
 from shadow.service import ShadowService
-from tests.integration.shadow.parts import Cloud, Edge, listening_bus, make_cloud
+from tests.integration.shadow.parts import Cloud, Edge, listening_bus, make_cloud, target
 
 pytestmark = pytest.mark.integration
 
@@ -30,12 +30,12 @@ async def test_what_is_desired_is_read_back_wakes_edge_and_is_told_on_the_bus(cl
 async def test_a_version_holds_while_desired_is_untouched(cloud: Cloud, edge: Edge) -> None:
     seen = await cloud.desire({"a": 1})
     await edge.request("update", {"state": {"reported": {"a": 1}}})
-    later = await cloud.desire({"a": 2}, version=seen.version)
+    later = await cloud.desire({"a": 2}, seen=seen.version)
     assert later.version == 3
     for stale in (1, 2, 4):
         with pytest.raises(PreconditionFailed):
-            await cloud.desire({"a": 3}, version=stale)
-    assert (await cloud.desire({"a": None}, version=3)).state == {"reported": {"a": 1}}
+            await cloud.desire({"a": 3}, seen=stale)
+    assert (await cloud.desire({"a": None}, seen=3)).state == {"reported": {"a": 1}}
 
 
 async def test_too_deep_or_too_large_names_the_field(cloud: Cloud) -> None:
@@ -66,4 +66,4 @@ async def test_an_absent_store_is_said_so(migrated_dsn: str, redis: Any) -> None
     with pytest.raises(StoreUnavailable):
         await service.get("d1")
     with pytest.raises(StoreUnavailable):
-        await service.update_desired("d1", "", "default", False, {"a": 1}, actor="ann", version=None)
+        await service.update_desired(target(), {"a": 1}, actor="ann")

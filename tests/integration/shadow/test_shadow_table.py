@@ -4,15 +4,16 @@ from typing import Any
 
 import pytest
 
+from shadow import history
 from shadow.document import Document, update
-from shadow.shadow_table import Revision, ShadowTable, Write
+from shadow.shadow_table import ShadowTable, Write
 
 pytestmark = pytest.mark.integration
 
 
 def write(device: str, base: Document, **reported: Any) -> Write:
     new = update(base, {"reported": reported}, 1_700_000_000)
-    return Write((device, ""), base.version, new, [Revision(new.version, new.timestamp, "device", "{}")])
+    return Write((device, ""), base.version, new, [history.revision(new, 1_700_000_000.0, "device", "{}")])
 
 
 async def test_each_document_is_stored_or_left_alone_with_its_revisions(pool: Any) -> None:

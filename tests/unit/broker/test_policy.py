@@ -58,6 +58,8 @@ def test_everybody_else_is_told_why_not(
     [
         (record(), "iot/v1/d/telemetry", None),
         (record(), "iot/v1/e/telemetry", "belongs to e"),
+        (record(), "$aws/things/d/shadow/name/lamp/update", None),
+        (record(), "$aws/things/e/shadow/get", "belongs to e"),
         (record(id="s", kind="service"), "iot/v1/s/telemetry", "does not publish"),
     ],
 )
@@ -73,6 +75,10 @@ def test_publishing(sender: DeviceRecord, topic: str, reason: str | None) -> Non
     [
         ("device", "iot/v1/d/#", True),
         ("device", "iot/v1/d/shadow/get/+", True),
+        ("device", "$aws/things/d/shadow/get/+", True),
+        ("device", "$aws/things/d/shadow/name/lamp/delete/+", True),
+        ("device", "$aws/things/e/shadow/get/+", False),
+        ("device", "$aws/things/+/shadow/get/accepted", False),
         ("device", "iot/v1/e/#", False),
         ("device", "iot/v1/+/telemetry", False),
         ("device", "#", False),
@@ -80,6 +86,7 @@ def test_publishing(sender: DeviceRecord, topic: str, reason: str | None) -> Non
         ("device", "iot/v1/d/a#", False),
         ("service", "iot/v1/+/telemetry", True),
         ("service", "#", True),
+        ("service", "$aws/things/+/shadow/update", True),
         ("service", "$SYS/#", False),
     ],
 )

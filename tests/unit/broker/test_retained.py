@@ -27,3 +27,9 @@ def test_the_one_set_first_goes_when_there_are_too_many_or_too_large_ones() -> N
     retained.put(kept("d", b"x" * 10))
     assert [m.topic for m in retained.matching("#")] == ["d"]
     assert retained.dropped == 3
+
+
+def test_topics_below_a_dollar_retain_nothing() -> None:
+    retained = Retained(10, 100)
+    retained.put(kept("$aws/things/d/shadow/update"))
+    assert len(retained) == 0

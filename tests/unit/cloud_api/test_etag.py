@@ -1,37 +1,57 @@
 import pytest
 
-from cloud_api.domain.shadow.etag import ANY, etag, expected_version
+from cloud_api.domain.shadow.etag import etag, expectation, is_known, required
 from cloud_api.domain.shadow.service import desired_of
-from iotsphere.errors import InvalidInput, PreconditionFailed
+from iotsphere.errors import InvalidInput, PreconditionFailed, PreconditionRequired
+from shadow.expectation import ANY, Expectation
 
 
 def test_a_tag_comes_back() -> None:
-    assert expected_version(etag(7)) == 7
-    assert expected_version(' "7" ') == 7
-    assert expected_version(None) is None
-    assert expected_version("*") == ANY
+    assert expectation(etag(7)) == expectation(' "7" ') == Expectation(seen=7)
+    assert expectation(None) == ANY
+    assert expectation("*") == Expectation(exists=True)
+    assert expectation(None, "*") == Expectation(exists=False)
+    assert expectation('"7"', version=8) == Expectation(seen=7, version=8)
 
 
 @pytest.mark.parametrize("tag", ['W/"7"', '"seven"', '""', '"-1"', '"٧"'])
 def test_a_tag_that_cannot_be_current(tag: str) -> None:
     with pytest.raises(PreconditionFailed):
-        expected_version(tag)
+        expectation(tag)
 
 
 @pytest.mark.parametrize("text", ["7", '"7', '"6", "7"', "", "w/7"])
 def test_what_is_no_tag(text: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        expected_version(text)
+        expectation(text)
     assert caught.value.field == "If-Match"
+    with pytest.raises(InvalidInput, match="If-None-Match"):
+        expectation(None, '"7"')
+
+
+def test_a_replacement_expects_something() -> None:
+    with pytest.raises(PreconditionRequired):
+        required(expectation(None))
+    assert required(expectation(None, version=7)) == Expectation(version=7)
+
+
+@pytest.mark.parametrize(
+    ("header", "known"), [(None, False), ('"7"', True), ('W/"7"', True), ('"6", "7"', True), ('"6"', False), ("*", True)]
+)
+def test_what_a_reader_has(header: str | None, known: bool) -> None:
+    assert is_known(header, 7) is known
+    assert not is_known(header, 0)
 
 
 def test_only_desired_is_changed() -> None:
-    assert desired_of({"desired": {"a": None}}) == {"a": None}
+    assert desired_of({"desired": {"a": None}}) == ({"a": None}, None)
+    assert desired_of({"desired": {}, "version": 7}) == ({}, 7)
     for body, field in [
         ([], "body"),
         ({}, "desired"),
         ({"desired": 1}, "desired"),
         ({"desired": {}, "reported": {}}, "reported"),
+        ({"desired": {}, "version": "7"}, "version"),
     ]:
         with pytest.raises(InvalidInput) as caught:
             desired_of(body)

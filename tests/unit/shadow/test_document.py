@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iotsphere.errors import InvalidInput
-from shadow.document import Bounds, Document, TooLarge, decode, delete, delta, encode, merge, same, update
+from shadow.difference import delta, same
+from shadow.document import Bounds, Document, TooLarge, converged, decode, delete, encode, merge, update
+from shadow.metadata import NODE
 
 NOW = 1_700_000_000
 scalars = (
@@ -84,7 +86,7 @@ def test_a_delta_keeps_the_path_and_leaves_equal_siblings_out() -> None:
 
 def test_scalar_and_object_replace_each_other() -> None:
     assert after({"desired": {"a": 1}}, {"desired": {"a": {"b": 2}}}).desired == {"a": {"b": 2}}
-    assert after({"desired": {"a": {"b": 2}}}, {"desired": {"a": 1}}).metadata == {"desired": {"a": {"timestamp": NOW}}}
+    assert after({"desired": {"a": {"b": 2}}}, {"desired": {"a": 1}}).metadata["desired"]["a"] == {"timestamp": NOW, "version": 2}
     assert delta({"a": {"b": 1}}, {"a": 1}) == {"a": {"b": 1}}
     assert delta({"a": 1}, {"a": {"b": 1}}) == {"a": 1}
 
@@ -154,11 +156,24 @@ def test_a_deleted_document_is_gone_and_its_version_counts_on() -> None:
     assert (again.exists, again.version, again.state) == (True, 3, {"reported": {"b": 1}})
 
 
-def test_each_leaf_has_its_own_time() -> None:
-    document = update(after({"desired": {"a": {"x": 1, "y": 2}, "timestamp": 5}}), {"desired": {"a": {"y": 3}}}, NOW + 9)
-    assert document.metadata == {
-        "desired": {"a": {"x": {"timestamp": NOW}, "y": {"timestamp": NOW + 9}}, "timestamp": {"timestamp": NOW}}
-    }
+def test_each_leaf_and_each_object_tells_when_it_was_written_and_by_whom() -> None:
+    first = update(Document(), {"desired": {"a": {"x": 1, "y": 2}, "timestamp": 5}}, NOW, editor="ann")
+    ann = {"timestamp": NOW, "version": 1, "editor": "ann"}
+    document = update(first, {"desired": {"a": {"y": None}}}, NOW + 9.7)
+    device = {"timestamp": NOW + 9, "version": 2}
+    assert document.metadata == {"desired": {"a": {"x": ann, NODE: device}, "timestamp": ann, NODE: device}}
+
+
+def test_a_wish_is_pending_until_the_device_reports_it() -> None:
+    wished = update(Document(), {"desired": {"a": 1, "b": 2}}, 100.5)
+    again = update(wished, {"desired": {"a": 3}}, 110.0)
+    assert again.pending == {"a": 100.5, "b": 100.5}
+    done = update(again, {"reported": {"a": 3}}, 112.0)
+    assert (done.pending, converged(again, done, 112.0)) == ({"b": 100.5}, {"a": 11.5})
+    withdrawn = update(done, {"desired": {"b": None}}, 120.0)
+    assert (withdrawn.pending, converged(done, withdrawn, 120.0)) == ({}, {})
+    given_in = update(again, {"desired": {"a": None, "b": None}, "reported": {"c": 1}}, 120.0)
+    assert converged(again, given_in, 120.0) == {}
 
 
 @given(sections, sections)
@@ -183,10 +198,18 @@ def test_merging_twice_is_merging_once_and_changes_no_argument(target: dict[str,
 def test_metadata_has_the_shape_of_the_data(target: dict[str, Any], patch: dict[str, Any]) -> None:
     document = after({"desired": target}, {"desired": patch})
 
-    def shape(value: Any) -> Any:
-        return {key: shape(inner) for key, inner in value.items()} if isinstance(value, dict) else {"timestamp": NOW}
+    def compare(value: Any, known: Any) -> None:
+        if isinstance(value, dict):
+            assert known.keys() - {NODE} == value.keys()
+            for key, inner in value.items():
+                compare(inner, known[key])
+            known = known[NODE]
+        assert known["timestamp"] == NOW
 
-    assert document.metadata.get("desired", {}) == shape(document.desired or {})
+    if document.desired:
+        compare(document.desired, document.metadata["desired"])
+    else:
+        assert "desired" not in document.metadata
 
 
 @given(sections)

@@ -4,9 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
+import pytest
 
 from iotsphere import topics
 from iotsphere.devices._spec import CommandOutcome, DeviceType, Property, SimulationState, StepResult
+from iotsphere.topics import Dialect
 from shadow.document import Document
 from shadow.plan import Plan, Planner
 from tests.support.deliveries import delivery, record
@@ -33,8 +35,7 @@ def answers(made: Plan) -> list[tuple[str, Any]]:
 def test_updates_apply_in_order_and_each_is_a_revision() -> None:
     made = plan(("update", {"state": {"desired": {"a": 1}}}), ("update", {"state": {"reported": {"a": 1}}}), ("get", b""))
     assert [r.version for r in made.revisions] == [1, 2]
-    assert made.write is not None
-    assert made.write.base == 0
+    assert made.base.version == 0
     topic, body = answers(made)[-1]
     assert topic == "get/accepted"
     assert body["state"] == {"desired": {"a": 1}, "reported": {"a": 1}}
@@ -46,16 +47,43 @@ def test_accepted_holds_only_what_was_asked_for_and_echoes_the_token() -> None:
     made = plan(("update", {"state": {"reported": {"new": 2, "old": None}}, "clientToken": "t", "version": 4}), base=base)
     [(topic, body)] = answers(made)
     assert topic == "update/accepted"
-    assert body.pop("metadata") == {"reported": {"new": {"timestamp": NOW}}}
-    assert body == {"state": {"reported": {"new": 2, "old": None}}, "version": 5, "timestamp": NOW, "clientToken": "t"}
+    assert body.pop("metadata") == {"reported": {"new": {"timestamp": NOW, "version": 5}}}
+    assert body == {
+        "state": {"reported": {"new": 2, "old": None}}, "version": 5, "desired_version": 0, "reported_version": 5,
+        "timestamp": NOW, "clientToken": "t",
+    }  # fmt: skip
 
 
 def test_a_stale_version_is_rejected_and_nothing_is_written() -> None:
     made = plan(("update", {"state": {"reported": {"a": 2}}, "version": 3, "clientToken": "t"}), base=Document(version=4))
     topic, body = answers(made)[0]
     assert (topic, body["code"], body["clientToken"], body["timestamp"]) == ("update/rejected", 409, "t", NOW)
-    assert made.write is None
+    assert body["current"] == {"state": {}, "version": 4, "desired_version": 0, "reported_version": 0}
+    assert made.revisions == []
     assert made.refusals == []
+
+
+@pytest.mark.parametrize(
+    ("guard", "code"), [({"desired_version": 2}, None), ({"desired_version": 4}, 409), ({"reported_version": 3}, 409)]
+)
+def test_the_version_of_a_section_may_be_asked_for(guard: dict[str, int], code: int | None) -> None:
+    base = Document(version=4, desired_version=2, reported_version=4)
+    [(_, body)] = answers(plan(("update", {"state": {"reported": {"a": 2}}, **guard}), base=base))
+    assert body.get("code") == code
+
+
+def test_in_the_dialect_of_aws_a_conflict_tells_what_its_clients_know() -> None:
+    batch = [delivery(topics.shadow("d1", "update", None, Dialect.AWS), {"state": {}, "version": 3})]
+    [reply] = Planner({}).plan(Document(version=4), batch, NOW).replies
+    assert reply.topic == "$aws/things/d1/shadow/update/rejected"
+    assert msgspec.json.decode(reply.payload).keys() == {"code", "message", "timestamp"}
+
+
+def test_a_wrong_wish_names_its_field() -> None:
+    made = plan(("update", {"state": {"desired": {"setpoint": 101}}}), device_type="kiln")
+    [(topic, body)] = answers(made)
+    assert (topic, body["field"]) == ("update/rejected", "desired.setpoint")
+    assert "must be at most 100" in body["message"]
 
 
 def test_get_and_delete_of_what_is_not_there_are_404() -> None:
