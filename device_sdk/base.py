@@ -102,6 +102,11 @@ class BaseDevice(ABC, Generic[H, T]):
         return self._session.shadow.desired
 
     @property
+    def desired_version(self) -> int:
+        """The version in which desired was last changed, as last seen: what an answer to it names as ``av``."""
+        return self._session.shadow.desired_version
+
+    @property
     def reported(self) -> dict[str, Any]:
         """Everything reported since the start."""
         return self._session.shadow.reported

@@ -16,12 +16,14 @@ class DeviceShadow:
     Attributes:
         version: of the newest document seen; 0 for none.
         desired: the desired section of that document.
+        desired_version: in which desired was last changed.
         reported: everything reported since the start.
     """
 
     def __init__(self) -> None:
         self.version = 0
         self.desired: Document = {}
+        self.desired_version = 0
         self.reported: Document = {}
         self._synchronised = False
         self._seen: tuple[int, Document] | None = None
@@ -44,7 +46,7 @@ class DeviceShadow:
         if self._synchronised and document["version"] < self.version:
             return None
         state = document.get("state") or {}
-        self._take(document["version"], state.get("desired"))
+        self._take(document, state.get("desired"))
         self._synchronised = True
         self._pending = overlay(difference(self.reported, state.get("reported") or {}), self._pending)
         return self._news(document["version"], state.get("delta") or {})
@@ -52,7 +54,7 @@ class DeviceShadow:
     def unread(self, *, absent: bool) -> None:
         """Our shadow/get was refused: there is none, or it cannot be read now. Either way everything is reported."""
         if absent:
-            self._take(0, None)
+            self._take({"version": 0}, None)
         self._synchronised = True
         self._pending = overlay(self.reported, self._pending)
 
@@ -65,14 +67,14 @@ class DeviceShadow:
         if document["version"] < self.version:
             return None
         state = document.get("state") or {}
-        self._take(document["version"], merge(self.desired, state))
+        self._take(document, merge(self.desired, state))
         return self._news(document["version"], state)
 
     def documents(self, document: Document) -> None:
         """The whole document after a change: the only message that shows that a wish was withdrawn."""
         current = document["current"]
         if current["version"] >= self.version:
-            self._take(current["version"], (current.get("state") or {}).get("desired"))
+            self._take(current, (current.get("state") or {}).get("desired"))
 
     def accepted(self, document: Document) -> None:
         """Our own update was accepted."""
@@ -111,8 +113,9 @@ class DeviceShadow:
         """The platform has it."""
         self._in_flight = None
 
-    def _take(self, version: int, desired: Document | None) -> None:
-        self.version, self.desired = version, desired or {}
+    def _take(self, document: Document, desired: Document | None) -> None:
+        self.version, self.desired = document["version"], desired or {}
+        self.desired_version = document.get("desired_version", self.version)
 
     def _news(self, version: int, delta: Document) -> Document | None:
         # A get and a delta may tell the same at once: act once.

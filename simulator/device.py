@@ -76,7 +76,7 @@ class SimulatedDevice:
                 self._tally.last_error = f"{self._device.id}: {self._device.last_error}"
 
     def _say(self, tick: int) -> None:
-        self._behaviour.wish(self._device.desired)
+        self._behaviour.wish(self._device.desired, self._device.desired_version)
         result = self._behaviour.advance(self._clock())
         if chosen := self._schedule.due(tick, result.readings):
             self._device.publish(chosen).then(self._tally.sent())
@@ -86,7 +86,7 @@ class SimulatedDevice:
 
     def _obey(self, delta: dict[str, Any]) -> dict[str, Any]:
         self._tally.desired += 1
-        self._behaviour.wish(self._device.desired)
+        self._behaviour.wish(self._device.desired, self._device.desired_version)
         return dict(self._behaviour.advance(self._clock()).reported)
 
     def _execute(self, name: str, params: dict[str, Any]) -> dict[str, Any]:

@@ -114,6 +114,11 @@ class StepResult:
     events: tuple[tuple[str, str, Mapping[str, Any]], ...] = ()
 
 
+def refusal(value: Scalar, reason: str) -> dict[str, Any]:
+    """What a device reports of a property whose desired value it does not take: the value that holds instead, and why."""
+    return {"value": value, "ac": 400, "ad": reason}
+
+
 @dataclass(frozen=True, slots=True)
 class CommandOutcome:
     """How a simulated device answers a command."""

@@ -23,6 +23,7 @@ from iotsphere.devices._spec import (
     Scalar,
     SimulationState,
     StepResult,
+    refusal,
 )
 
 FIRMWARE = "2.4.1"
@@ -34,6 +35,7 @@ ELEMENT_W = 3000.0
 FROST_C = 5.0
 DEFAULT_TARGET_C = 55.0
 LOWEST_TARGET_C, HIGHEST_TARGET_C = 30.0, 75.0
+HIGHEST_ECO_TARGET_C = 60.0
 CUT_OUT_C, CUT_OUT_RESET_C = 88.0, 80.0
 SUPPLY_BAR, BAR_PER_K, BAR_PER_L_MIN = 3.0, 0.08, 0.03
 RELIEF_OPENS_BAR, RELIEF_CLOSES_BAR = 7.0, 6.2
@@ -144,10 +146,15 @@ def _wished_mode(state: SimulationState) -> str:
 
 
 def _target(state: SimulationState) -> float:
+    """The target in force: what is wished, within what the heater takes."""
     wished = state.desired.get("target_temperature")
     if isinstance(wished, bool) or not isinstance(wished, int | float):
         return DEFAULT_TARGET_C
-    return min(max(float(wished), LOWEST_TARGET_C), HIGHEST_TARGET_C)
+    return min(max(float(wished), LOWEST_TARGET_C), _highest_target(state))
+
+
+def _highest_target(state: SimulationState) -> float:
+    return HIGHEST_ECO_TARGET_C if _wished_mode(state) == "eco" else HIGHEST_TARGET_C
 
 
 def _power(state: SimulationState) -> float:
@@ -228,13 +235,25 @@ def _readings(state: SimulationState, rng: Random) -> dict[str, float]:
 
 def _reported(state: SimulationState) -> dict[str, Any]:
     return {
-        "target_temperature": _target(state),
-        "mode": _wished_mode(state),
+        "target_temperature": _answered(state, "target_temperature", _target(state), _target_limit(state)),
+        "mode": _answered(state, "mode", _wished_mode(state), "no such mode"),
         "boosting": state.clock_s < state.flags["boost_until"],
         "heating": state.flags["heating"],
         "fault": state.flags["fault"],
         "firmware": FIRMWARE,
     }
+
+
+def _answered(state: SimulationState, key: str, held: Scalar, reason: str) -> Any:
+    """The value in force, as a refusal when it is not the one that is wished."""
+    return held if state.desired.get(key, held) == held else refusal(held, reason)
+
+
+def _target_limit(state: SimulationState) -> str:
+    held = _target(state)
+    if held == LOWEST_TARGET_C:
+        return f"below {held:g} °C"
+    return f"above {held:g} °C" + (", the most in eco mode" if held == HIGHEST_ECO_TARGET_C else "")
 
 
 def _execute(state: SimulationState, name: str, params: Mapping[str, Any]) -> CommandOutcome:

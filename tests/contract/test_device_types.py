@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iotsphere.devices import device_types
-from iotsphere.devices._spec import Command, DeviceType, Property, SimulationState, value_fault
+from iotsphere.devices._spec import Command, DeviceType, Property, SimulationState, refusal, value_fault
 from iotsphere.errors import InvalidInput
 
 NOW = 1_760_000_000.0
@@ -116,18 +116,26 @@ def _check_reported(device_type: DeviceType, reported: dict[str, Any]) -> None:
     properties = {p.key: p for p in device_type.properties}
     assert reported.keys() <= properties.keys()
     for key, value in reported.items():
+        if isinstance(value, dict):
+            assert value == refusal(value["value"], value["ad"])
+            value = value["value"]
         assert value_fault(properties[key], value) is None, key
 
 
 @every_type
 @settings(max_examples=25, deadline=None)
 @given(data=st.data(), seed=st.integers(0, 2**32))
-def test_what_is_desired_is_reported_after_one_step(device_type: DeviceType, data: st.DataObject, seed: int) -> None:
+def test_what_is_desired_is_reported_or_refused_after_one_step(device_type: DeviceType, data: st.DataObject, seed: int) -> None:
     desired = data.draw(desired_of(device_type))
     device_type.check_desired(desired)
     state, rng = fresh(device_type, seed, desired)
     reported = device_type.step(state, 1.0, rng).reported
-    assert {key: reported[key] for key in desired} == desired
+    for key, wished in desired.items():
+        if isinstance(reported[key], dict):
+            assert reported[key]["value"] != wished
+            assert reported[key]["ad"]
+        else:
+            assert reported[key] == wished
 
 
 @every_type

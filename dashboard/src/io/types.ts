@@ -96,11 +96,18 @@ export interface History {
   columns: Record<string, (number | null)[]> & { ts: number[] };
   downsampled: boolean;
 }
+export interface Convergence {
+  state: "applied" | "pending" | "in_progress" | "refused" | "failed";
+  since: string | null;
+  code: number | null;
+  reason: string;
+}
 export interface ShadowDocument {
   state: { desired?: Record<string, unknown>; reported?: Record<string, unknown>; delta?: Record<string, unknown> };
   metadata?: unknown;
   version: number;
   timestamp?: number;
+  convergence?: Record<string, Convergence>;
 }
 export interface Transition {
   status: string;

@@ -2,11 +2,11 @@ import { html, nothing } from "lit";
 import { api, live, may } from "../app.ts";
 import { initial, parse } from "../core/property.ts";
 import { plain, withUnit } from "../core/format.ts";
-import { changedAt, shadowRows, type ShadowRow } from "../core/shadow.ts";
+import { changedAt, shadowRows, stateText, type RowState, type ShadowRow } from "../core/shadow.ts";
 import { fieldErrors } from "../io/session.ts";
 import type { Property, ShadowDocument, ShadowEvent } from "../io/types.ts";
 import { Resource } from "../core/resource.ts";
-import { loaded, mark, panel, said, time, type Html } from "./bits.ts";
+import { loaded, mark, panel, said, time, type Html, type Tone } from "./bits.ts";
 import { field } from "./field.ts";
 import { DevicePanel } from "./panel-part.ts";
 
@@ -75,7 +75,7 @@ export class Shadow extends DevicePanel {
             <td data-label="Property">${row.title}</td>
             <td data-label="Desired" data-testid="desired">${withUnit(plain(row.desired), row.unit)}</td>
             <td data-label="Reported" data-testid="reported">${withUnit(plain(row.reported), row.unit)}</td>
-            <td data-label="State" data-testid="state">${STATES[row.state]()}</td>
+            <td data-label="State" data-testid="state">${mark(TONES[row.state], stateText(row))}${row.since ? html` <span class="muted small">since ${time(row.since)}</span>` : nothing}</td>
           </tr>`,
         )}
       </tbody>
@@ -165,11 +165,14 @@ function newer(known: ShadowDocument | null, answer: ShadowDocument): ShadowDocu
   return known && known.version > answer.version ? known : answer;
 }
 
-const STATES = {
-  converged: () => mark("ok", "In effect"),
-  pending: () => mark("warn", "Pending"),
-  reported: () => mark("off", "Reported"),
-  unset: () => mark("off", "Not set"),
+const TONES: Record<RowState, Tone> = {
+  applied: "ok",
+  pending: "warn",
+  in_progress: "warn",
+  refused: "crit",
+  failed: "crit",
+  reported: "off",
+  unset: "off",
 };
 
 customElements.define("iot-shadow", Shadow);

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from iotsphere.devices import water_heater
-from iotsphere.devices._spec import SimulationState, StepResult
+from iotsphere.devices._spec import SimulationState, StepResult, refusal
 from iotsphere.devices.water_heater import CAPACITY, DEVICE_TYPE
 
 NOON = 1_700_000_000.0 // 86_400 * 86_400 + 43_200
@@ -76,7 +76,16 @@ def test_each_mode_holds_its_own_temperature(monkeypatch: pytest.MonkeyPatch, mo
 def test_an_unknown_wish_is_not_reported_as_obeyed() -> None:
     state = heater(target_temperature=500, mode="turbo")
     reported = run(state, 10)[-1].reported
-    assert (reported["target_temperature"], reported["mode"]) == (75.0, "comfort")
+    assert reported["target_temperature"] == refusal(75.0, "above 75 °C")
+    assert reported["mode"] == refusal("comfort", "no such mode")
+
+
+def test_eco_takes_no_target_above_sixty_and_says_so() -> None:
+    reported = run(heater(target_temperature=70, mode="eco"), 10)[-1].reported
+    assert reported["target_temperature"] == refusal(60.0, "above 60 °C, the most in eco mode")
+    assert reported["mode"] == "eco"
+    for taken in (60, 30.0):
+        assert run(heater(target_temperature=taken, mode="eco"), 10)[-1].reported["target_temperature"] == taken
 
 
 def test_eco_uses_less_power_than_comfort(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from iotsphere.devices import device_types
-from iotsphere.devices._spec import Command, CommandOutcome, Property, SimulationState, StepResult
+from iotsphere.devices._spec import Command, CommandOutcome, Property, SimulationState, StepResult, refusal
 from simulator.behaviour import Behaviour
 from simulator.clock import Clock
 
@@ -46,3 +46,10 @@ def test_a_clock_begins_now_and_runs_at_its_speed() -> None:
     assert clock() == 100.0
     now = 102.0
     assert clock() == 220.0
+
+
+def test_a_refusal_names_the_version_that_it_answers() -> None:
+    refusing = replace(TYPE, step=lambda state, dt, rng: StepResult({"x": dt}, {"mode": refusal("eco", "no"), "plain": {"a": 1}}))
+    behaviour = Behaviour(refusing, 1, "a", 0.0)
+    behaviour.wish({"mode": "x"}, 7)
+    assert behaviour.advance(1.0).reported == {"mode": {"value": "eco", "ac": 400, "ad": "no", "av": 7}, "plain": {"a": 1}}
