@@ -22,6 +22,8 @@ from cloud_api.domain.collections.routes import collection_router
 from cloud_api.domain.collections.service import Collections
 from cloud_api.domain.commands.routes import router as commands_router
 from cloud_api.domain.commands.service import Commands
+from cloud_api.domain.dead_letters.routes import router as dead_letters_router
+from cloud_api.domain.dead_letters.service import DeadLetters
 from cloud_api.domain.device_types.routes import types_router
 from cloud_api.domain.devices.certificates import Certificates
 from cloud_api.domain.devices.connect import Connect
@@ -75,6 +77,7 @@ class Services:
     gaps: Gaps
     telemetry: Telemetry
     averages: Averages
+    dead_letters: DeadLetters
     shadows: Shadows
     commands: Commands
     collections: Collections
@@ -111,6 +114,7 @@ def _services(parts: CloudParts, tokens: Tokens, tenancy: Tenancy, devices: Devi
         gaps=gaps,
         telemetry=Telemetry(devices, parts.history, parts.types),
         averages=Averages(tenancy, parts.history, parts.types),
+        dead_letters=DeadLetters(Tenancy(parts.telemetry_pool), parts.signals),
         shadows=shadows,
         commands=Commands(devices, parts.commands),
         collections=Collections(devices, shadows),
@@ -122,8 +126,9 @@ def _litestar(services: Services, tokens: Tokens, live: Live) -> Litestar:
     api = Router(
         "/api/v1",
         route_handlers=[
-            users_router, organizations_router, types_router, devices_router, telemetry_router, shadow_router, commands_router,
-            system_router, *(collection_router(declared) for declared in services.parts.types.values()),
+            users_router, organizations_router, types_router, devices_router, telemetry_router, dead_letters_router,
+            shadow_router, commands_router, system_router,
+            *(collection_router(declared) for declared in services.parts.types.values()),
         ],
         security=[{"bearer": []}],
         guards=[known_parameters],

@@ -37,7 +37,6 @@ class Replayer:
         rebuilder: makes one for each turn.
         room: waits while the disk is full.
         announce: told of what was stored, after the commit.
-        done: told the id of each wish of which something was settled.
     """
 
     def __init__(
@@ -50,11 +49,10 @@ class Replayer:
         *,
         room: Callable[[], Awaitable[None]],
         announce: Callable[[Outcome], None],
-        done: Callable[[str], Awaitable[None]],
         metrics: IngestMetrics,
     ) -> None:
         self._slot, self._events, self._partitions, self._registry = slot, events, partitions, registry
-        self._rebuilder, self._room, self._announce, self._done = rebuilder, room, announce, done
+        self._rebuilder, self._room, self._announce = rebuilder, room, announce
         self._metrics = metrics
         self._asked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -118,8 +116,6 @@ class Replayer:
             stored = await self._store(connection, tried)
             await self._settle(connection, tried)
         self._announce(Outcome([stored]))
-        for replay in {letter.replay for letter in claimed}:
-            await self._done(replay)
         return len(claimed)
 
     async def _rebuilt(self, connection: Connection, rebuilder: Rebuilder, claimed: Claimed) -> Rebuilt:

@@ -1,8 +1,8 @@
 """Nudges between processes: "look at the database, something of X is due". At most once; whoever waits also looks by itself.
 
 `cloud` commits, then signals EDGE_WAKE with the device id for a command or a shadow, EDGE_REGISTRY for the device itself or
-its certificates, EDGE_REPLAY with the id of a replay; `edge` commits, then signals CLOUD_DONE with the command id, or
-CLOUD_REPLAYED with that of the replay.
+its certificates, EDGE_REPLAY with the id of a replay of dead letters; `edge` commits, then signals CLOUD_DONE with the command
+id.
 """
 
 from collections import defaultdict
@@ -13,7 +13,6 @@ EDGE_WAKE = "edge:wake"
 EDGE_REGISTRY = "edge:registry"
 EDGE_REPLAY = "edge:replay"
 CLOUD_DONE = "cloud:done"
-CLOUD_REPLAYED = "cloud:replayed"
 SignalHandler = Callable[[str], None]
 
 

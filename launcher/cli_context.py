@@ -43,6 +43,15 @@ def where() -> Endpoints:
     return endpoints(settings(), home())
 
 
+def telemetry_dsn() -> str:
+    """The database of the schema ``telemetry``.
+
+    Raises:
+        Misconfigured: nothing runs.
+    """
+    return settings().telemetry_dsn or where().dsn
+
+
 def with_database(work: Callable[[Connection], Awaitable[Result]]) -> Result:
     """Run ``work`` with a connection to the platform's database.
 
@@ -50,8 +59,15 @@ def with_database(work: Callable[[Connection], Awaitable[Result]]) -> Result:
         Misconfigured: nothing runs.
         StoreUnavailable: the database does not answer.
     """
-    dsn = where().dsn
+    return _with(where().dsn, work)
 
+
+def with_telemetry(work: Callable[[Connection], Awaitable[Result]]) -> Result:
+    """The same with the database of the schema ``telemetry``."""
+    return _with(telemetry_dsn(), work)
+
+
+def _with(dsn: str, work: Callable[[Connection], Awaitable[Result]]) -> Result:
     async def run() -> Result:
         try:
             connection = await asyncpg.connect(dsn, timeout=10)

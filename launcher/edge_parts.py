@@ -39,7 +39,7 @@ from iotsphere.infra.postgres import AWAY, Pool, make_pool
 from iotsphere.infra.tls import server_context
 from iotsphere.infra.valkey_bus import ValkeyBus
 from iotsphere.infra.valkey_signals import ValkeySignals
-from iotsphere.signals import CLOUD_REPLAYED, EDGE_REGISTRY, EDGE_REPLAY, EDGE_WAKE
+from iotsphere.signals import EDGE_REGISTRY, EDGE_REPLAY, EDGE_WAKE
 from launcher.edge_options import EdgeOptions
 from launcher.edge_wiring import Fanout, Lanes, Wakes
 from shadow import revision_table
@@ -151,7 +151,6 @@ class Parts:
             Slot(options.telemetry), pools.events, Partitions(pools.telemetry, days), self.registry,
             lambda: Rebuilder(pools.telemetry, device_types(), days),
             room=self.guard.ready, announce=self.telemetry.announce, metrics=metrics,
-            done=lambda replay: self.signals.send(CLOUD_REPLAYED, replay),
         )  # fmt: skip
         self.events = EventPipeline(
             pools.events, pools.telemetry, retention_days=days, guard=self.guard, metrics=metrics, buried=self.telemetry.buried

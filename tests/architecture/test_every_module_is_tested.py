@@ -22,6 +22,7 @@ TESTED_OTHERWISE: dict[str, str] = {
     "ingest/telemetry_table.py": "integration/ingest/test_store.py, through the store above it",
     "iotsphere/infra/logging.py": "a library is set up, nothing is decided",
     "launcher/cli*.py": "commands: run as such in e2e/test_up.py",
+    "launcher/dead_letters.py": "e2e/test_up.py replays and drops",
     "launcher/restore.py": "e2e/test_up.py makes a new installation of a backup",
     "launcher/enrol_table.py": "integration/launcher/test_enrol.py, through what is above it",
     "launcher/doctor_*.py": "e2e/test_up.py asks the doctor",

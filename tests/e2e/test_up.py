@@ -138,6 +138,32 @@ def test_doctor_finds_nothing_to_mend(running: Platform) -> None:
     assert "append-only file on" in done.stdout
 
 
+def test_dead_letters_are_looked_at_replayed_and_dropped(running: Platform) -> None:
+    wait_until(lambda: running.installation.must("device", "list"), "a device", 30)
+    device = json.loads(running.installation.must("device", "list").splitlines()[0])["id"]
+    for payload in ('{"values": {"temperature_of_a_test": 1}}', "no sense"):
+        one(
+            running.dsn,
+            f"""insert into telemetry.dead_letters (device_id, organization_id, topic, payload, category, reason, size)
+                values ('{device}', 'demo', 'iot/v1/{device}/telemetry', '{payload}', 'store', 'a test', 40) returning id""",
+        )
+    cli = ("telemetry", "dead-letters")
+    listed = running.installation.must(*cli, "list", "--reason", "A TEST", "--json").splitlines()
+    garbage, good = [json.loads(line) for line in listed]
+    assert "no sense" in running.installation.must(*cli, "show", str(garbage["id"]))
+    one(running.dsn, "update telemetry.dead_letters set size = octet_length(payload) where reason = 'a test' returning id")
+    done = running.installation.cli(*cli, "replay", "--reason", "a test", "--json")
+    assert done.returncode == 1, done.stderr
+    assert {k: json.loads(done.stdout)[k] for k in ("asked", "came_through", "failed")} == {
+        "asked": 2, "came_through": 1, "failed": 1,
+    }  # fmt: skip
+    found = one(running.dsn, "select count(*) from telemetry.telemetry where measurement = 'temperature_of_a_test'")
+    assert found == 1
+    assert running.installation.cli(*cli, "show", str(good["id"])).returncode == 2
+    assert running.installation.cli(*cli, "drop").returncode == 2
+    assert "1 dead letter" in running.installation.must(*cli, "drop", str(garbage["id"]))
+
+
 def test_logs_are_shown(running: Platform) -> None:
     assert running.installation.must("logs", "edge", "-n", "5")
     unknown = running.installation.cli("logs", "nothing")

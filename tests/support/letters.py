@@ -1,6 +1,5 @@
 """Dead letters, and the task that replays them, beside a pipeline of tests/support/ingest.py."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -40,10 +39,6 @@ async def replayer(
     it: TestIngest, dsn: str, *devices: DeviceRecord, types: Mapping[str, Any] = TYPES, **changes: Any
 ) -> AsyncIterator[Replayer]:
     """Not started; ``turn()`` does what is asked for. Knows the thermometer t-1 unless told otherwise."""
-    told: asyncio.Queue[str] = asyncio.Queue()
-
-    async def done(replay: str) -> None:
-        told.put_nowait(replay)
 
     async def room() -> None:
         return
@@ -54,7 +49,7 @@ async def replayer(
         Partitions(it.pool, RETENTION_DAYS),
         Known({d.id: d for d in devices or [thermometer()]}),
         lambda: Rebuilder(it.pool, types, RETENTION_DAYS),
-        **{"room": room, "announce": it.pipeline.announce, "done": done, "metrics": it.metrics, **changes},
+        **{"room": room, "announce": it.pipeline.announce, "metrics": it.metrics, **changes},
     )
     try:
         yield made

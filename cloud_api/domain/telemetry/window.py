@@ -34,21 +34,26 @@ def window(from_: str | None, to: str | None, now: float) -> Window:
     Raises:
         InvalidInput: one of the two is no time or in seconds, or they are the wrong way round.
     """
-    end = _moment("to", to) if to is not None else datetime.fromtimestamp(now, UTC) + timedelta(milliseconds=1)
-    start = _moment("from", from_) if from_ is not None else end - DEFAULT_LENGTH
+    end = moment("to", to) if to is not None else datetime.fromtimestamp(now, UTC) + timedelta(milliseconds=1)
+    start = moment("from", from_) if from_ is not None else end - DEFAULT_LENGTH
     if start >= end:
         raise InvalidInput("from", "must be before to")
     return Window(start, end)
 
 
-def _moment(field: str, text: str) -> datetime:
+def moment(field: str, text: str) -> datetime:
+    """A time in a query.
+
+    Raises:
+        InvalidInput: it is none, or in seconds.
+    """
     try:
         if text.removeprefix("-").isdigit():
             return _since_epoch(field, int(text))
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is None:
             raise InvalidInput(field, "must say its offset from UTC, such as Z or %2B02:00")
-        return max(EPOCH, moment.astimezone(UTC))
+        return max(EPOCH, found.astimezone(UTC))
     except (ValueError, OverflowError) as error:
         raise InvalidInput(field, "must be RFC 3339, such as 2026-01-31T12:00:00Z, or ms since the Unix epoch") from error
 

@@ -41,6 +41,13 @@ LEAST: dict[tuple[str, str], int] = {
     ("get", "/telemetry/average"): VIEWER,
     ("get", "/telemetry/{device}"): VIEWER,
     ("get", "/telemetry/{device}/latest"): VIEWER,
+    ("get", "/dead-letters"): VIEWER,
+    ("get", "/dead-letters/{letter}"): VIEWER,
+    ("post", "/dead-letters/replay"): OPERATOR,
+    ("post", "/dead-letters/{letter}/replay"): OPERATOR,
+    ("get", "/dead-letters/replays/{replay}"): VIEWER,
+    ("post", "/dead-letters/drop"): ADMIN,
+    ("delete", "/dead-letters/{letter}"): ADMIN,
     ("get", "/system/status"): VIEWER,
     ("get", "/test-pumps"): VIEWER,
     ("get", "/test-pumps/{device}"): VIEWER,
@@ -70,7 +77,7 @@ async def test_every_operation_asks_for_its_role_and_no_more(cloud: TestCloud) -
     ]
     wrong = []
     for (method, path), least in LEAST.items():
-        url = "/api/v1" + path.format(device="nope", user="nope", command="nope", serial="0")
+        url = "/api/v1" + path.format(device="nope", user="nope", command="nope", serial="0", letter=0, replay="nope")
         for rank, caller in enumerate(callers):
             status = (await caller.request(method, url)).status_code
             refused = status == 403 or (status == 401 and rank == ANYBODY)

@@ -7,7 +7,8 @@ from cloud_api.tenancy import Tenancy
 from tests.integration.cloud_api.test_roles import LEAST, operations
 from tests.support.cloud import TestCloud
 
-SECRETIVE = [("get", "/organizations"), ("get", "/devices"), ("get", "/users"), ("get", "/test-pumps"), ("get", "/fleet/summary")]
+SECRETIVE = [("get", "/organizations"), ("get", "/devices"), ("get", "/users"), ("get", "/test-pumps"), ("get", "/fleet/summary"),
+             ("get", "/dead-letters")]  # fmt: skip
 BODIES: dict[tuple[str, str], object] = {
     ("patch", "/users/{user}"): {"role": "viewer"},
     ("patch", "/devices/{device}/shadow"): {"desired": {"speed": 1}},
@@ -32,12 +33,27 @@ async def foreign(cloud: TestCloud) -> dict[str, str]:
     await owner.patch("/api/v1/devices/demo-pump/shadow", json={"desired": {"speed": 5}})
     await owner.post("/api/v1/devices/demo-pump/certificate")
     serial = (await owner.get("/api/v1/devices/demo-pump/certificates")).json()["items"][0]["serial"]
-    return {"device": "demo-pump", "user": "demo-user", "command": command, "serial": serial}
+    letter = await cloud.parts.pool.fetchval(
+        """insert into telemetry.dead_letters (id, device_id, organization_id, topic, payload, category, reason)
+           overriding system value
+           values (98764, 'demo-pump', 'demo', 'iot/v1/demo-pump/telemetry', 'x', 'clock', 'demo reason') returning id"""
+    )
+    replay = (await owner.post(f"/api/v1/dead-letters/{letter}/replay?wait=0")).json()["id"]
+    return {
+        "device": "demo-pump", "user": "demo-user", "command": command, "serial": serial, "letter": str(letter), "replay": replay
+    }  # fmt: skip
 
 
 async def test_what_is_foreign_answers_as_what_does_not_exist(cloud: TestCloud, foreign: dict[str, str]) -> None:
     stranger = await cloud.member("admin", "default")
-    unknown = {"device": "zzzz-pump", "user": "zzzz-user", "command": "f" * len(foreign["command"]), "serial": "abc123"}
+    unknown = {
+        "device": "zzzz-pump",
+        "user": "zzzz-user",
+        "command": "f" * len(foreign["command"]),
+        "serial": "abc123",
+        "letter": "98765",
+        "replay": "f" * 16,
+    }
     tried, differing = 0, []
     for method, path in await operations(cloud):
         if "{" not in path:
@@ -68,6 +84,8 @@ async def test_nothing_happened_to_it(cloud: TestCloud, foreign: dict[str, str])
     assert (await owner.get("/api/v1/devices/demo-pump/shadow")).json()["version"] == 1
     assert (await owner.get(f"/api/v1/commands/{foreign['command']}")).json()["status"] == "queued"
     assert len((await owner.get("/api/v1/devices/demo-pump/commands")).json()["items"]) == 1
+    [letter] = (await owner.get("/api/v1/dead-letters")).json()["items"]
+    assert (letter["id"], letter["waiting"]) == (int(foreign["letter"]), True)
     certificates = (await owner.get("/api/v1/devices/demo-pump/certificates")).json()["items"]
     assert [c["revoked_at"] for c in certificates] == [None]
 
@@ -101,7 +119,7 @@ async def test_the_tenant_role_sees_one_organization_and_passes_no_by_way(cloud:
     assert bypass is not None
     assert tuple(bypass) == (False, False, False)
     tables = ["registry.devices", "registry.users", "registry.certificates", "ops.commands", "shadow.documents",
-              "ops.events", "ops.device_status"]  # fmt: skip
+              "ops.events", "ops.device_status", "telemetry.dead_letters", "telemetry.replays"]  # fmt: skip
     for scope, some in (("default", False), ("demo", True), ("*", True), ("", False)):
         async with Tenancy(pool).transaction(scope) as connection:
             for table in tables:

@@ -1,0 +1,78 @@
+"""`iotsphere telemetry …`."""
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from launcher.cli_context import where, with_telemetry
+
+app = typer.Typer(help="Readings.", no_args_is_help=True)
+letters = typer.Typer(help="What could not be stored, with the reason.", no_args_is_help=True)
+app.add_typer(letters, name="dead-letters")
+
+Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]…", help="Of letters, as `list` shows them.", show_default=False)]
+Device = Annotated[str | None, typer.Option(help="Only those of this device.")]
+Category = Annotated[str | None, typer.Option(help="Only validation, clock, conflict or store.")]
+Reason = Annotated[str | None, typer.Option(help="Only those whose reason holds this, in any case.")]
+Org = Annotated[str | None, typer.Option(help="Only those of this organization.")]
+Since = Annotated[datetime | None, typer.Option(help="Only those buried then or later; local time.")]
+Until = Annotated[datetime | None, typer.Option(help="Only those buried before.")]
+All = Annotated[bool, typer.Option("--all", help="Every letter.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+@letters.command("list")
+def list_letters(
+    device: Device = None, category: Category = None, reason: Reason = None, org: Org = None,
+    since: Since = None, until: Until = None,
+    before: Annotated[int | None, typer.Option(help="Go on after the letter with this id.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Print letters, newest first; with --json as one JSON line each."""
+    from launcher import dead_letters
+
+    wanted = dead_letters.selection(None, device, category, reason, org, since, until)
+    for row in with_telemetry(lambda c: dead_letters.listed(c, wanted, before, limit)):
+        print(json.dumps(dead_letters.as_json(row)) if as_json else dead_letters.line(row))
+
+
+@letters.command()
+def show(id: Annotated[int, typer.Argument(help="Of the letter.")], as_json: AsJson = False) -> None:  # noqa: A002 - the field's name
+    """Print one letter with its payload, decoded as far as possible."""
+    from launcher import dead_letters
+
+    found: dict[str, Any] = with_telemetry(lambda c: dead_letters.shown(c, id))
+    print(json.dumps(found) if as_json else dead_letters.told(found))
+
+
+@letters.command()
+def replay(
+    ids: Ids = None, device: Device = None, category: Category = None, reason: Reason = None, org: Org = None,
+    since: Since = None, until: Until = None, all_of_them: All = False,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the end.")] = 600,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Send the messages the way of their kind again, as of the time at which they came. Exit code 1 when some fail or wait."""
+    from launcher import dead_letters
+
+    wanted = dead_letters.selection(ids, device, category, reason, org, since, until, all_of_them=all_of_them)
+    redis_url = where().redis_url
+    done = with_telemetry(lambda c: dead_letters.replayed(c, redis_url, wanted, wait))
+    print(json.dumps(dead_letters.as_json(done)) if as_json else dead_letters.outcome(done))
+    raise typer.Exit(1 if done.failed or done.waiting else 0)
+
+
+@letters.command()
+def drop(
+    ids: Ids = None, device: Device = None, category: Category = None, reason: Reason = None, org: Org = None,
+    since: Since = None, until: Until = None, all_of_them: All = False, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Delete letters for good."""
+    from launcher import dead_letters
+
+    wanted = dead_letters.selection(ids, device, category, reason, org, since, until, all_of_them=all_of_them)
+    count = with_telemetry(lambda c: dead_letters.dropped(c, wanted))
+    print(json.dumps({"dropped": count}) if as_json else f"dropped {count} dead letter{'' if count == 1 else 's'}")
