@@ -63,6 +63,7 @@ def _paths(page: Page) -> dict[str, str]:
         "add-device": "/add",
         "add-device-steps": f"/add?device={device}",
         "refused": "/refused",
+        "dead-letters": "/dead-letters",
     }
 
 

@@ -60,6 +60,31 @@ describe("Resource", () => {
     expect(asked).toHaveLength(2);
   });
 
+  it("adds a page to what is kept, unless something newer was asked for meanwhile", async () => {
+    const { asked, resource } = made();
+    resource.set(1);
+    await resource.extend(async (known) => known + 10);
+    expect(resource.data).toBe(11);
+    let answer: (n: number) => void = () => undefined;
+    const page = resource.extend((known) => new Promise<number>((resolve) => (answer = (n) => resolve(known + n))));
+    const filtered = resource.load();
+    asked[0]!.answer(5);
+    await filtered;
+    answer(100);
+    await page;
+    expect(resource.data).toBe(5);
+    await expect(resource.extend(() => Promise.reject(new Error("away")))).rejects.toThrow("away");
+    expect(resource.data).toBe(5);
+  });
+
+  it("says in words that nobody was reached", async () => {
+    const { asked, resource } = made();
+    const first = resource.load();
+    asked[0]!.fail(new TypeError("Failed to fetch"));
+    await first;
+    expect(resource.value).toEqual({ state: "failed", message: "The platform cannot be reached." });
+  });
+
   it("tells of a failure only when there is nothing to show", async () => {
     const { asked, resource } = made();
     const first = resource.load();

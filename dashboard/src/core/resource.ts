@@ -1,3 +1,5 @@
+import { said } from "./said.ts";
+
 /** What a panel knows about its data: nothing yet, a failure, or the data. */
 export type Loaded<T> = { state: "loading" } | { state: "failed"; message: string } | { state: "ready"; data: T };
 
@@ -56,10 +58,21 @@ export class Resource<T> {
       if (round !== this.round) return;
       this.settle();
       if (this.value.state === "ready") return;
-      this.value = { state: "failed", message: error instanceof Error ? error.message : String(error) };
+      this.value = { state: "failed", message: said(error) };
       this.changed();
     }
   };
+
+  /**
+   * Ask for more of what is kept, such as the next page. When something newer was asked for meanwhile, its answer counts and
+   * this one does not. Rejects when the request fails: what is kept stays.
+   */
+  async extend(more: (known: T) => Promise<T>): Promise<void> {
+    if (this.data === null) return;
+    const round = this.round;
+    const longer = await more(this.data);
+    if (round === this.round) this.set(longer);
+  }
 
   private answered(answer: T): void {
     const data = this.data === null ? answer : this.merge(this.data, answer);

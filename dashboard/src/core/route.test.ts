@@ -3,7 +3,7 @@ import { devicePath, route } from "./route.ts";
 
 describe("route", () => {
   it("knows the pages", () => {
-    expect([route("/").page, route("/devices").page, route("/add").page, route("/refused").page, route("/nope").page, route("/add/more").page]).toEqual(["fleet", "fleet", "add", "refused", "missing", "missing"]);
+    expect([route("/").page, route("/devices").page, route("/add").page, route("/refused").page, route("/dead-letters").page, route("/nope").page, route("/add/more").page]).toEqual(["fleet", "fleet", "add", "refused", "letters", "missing", "missing"]);
   });
 
   it("carries any device id there and back", () => {

@@ -3,6 +3,7 @@ export type Route =
   | { page: "device"; id: string }
   | { page: "add" }
   | { page: "refused" }
+  | { page: "letters" }
   | { page: "missing" };
 
 export function route(path: string): Route {
@@ -13,6 +14,7 @@ export function route(path: string): Route {
   if (first === "devices" && parts.length === 1) return { page: "fleet" };
   if (first === "devices" && second !== undefined && parts.length === 2) return { page: "device", id: second };
   if (first === "add" && parts.length === 1) return { page: "add" };
+  if (first === "dead-letters" && parts.length === 1) return { page: "letters" };
   return first === "refused" && parts.length === 1 ? { page: "refused" } : { page: "missing" };
 }
 

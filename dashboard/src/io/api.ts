@@ -27,8 +27,8 @@ export class Api {
     return Date.now() + this.skewMs;
   }
 
-  types = async (): Promise<T.DeviceType[]> => listed(await this.get<T.DeviceType[] | Items<T.DeviceType>>("/device-types"));
-  organizations = async (): Promise<T.Organization[]> => listed(await this.get<T.Organization[] | Items<T.Organization>>("/organizations"));
+  types = () => this.get<T.DeviceType[]>("/device-types");
+  organizations = () => this.get<T.Organization[]>("/organizations");
   summary = (organization?: string) => this.get<T.FleetSummary>(`/fleet/summary${query({ organization })}`);
   system = () => this.get<T.SystemStatus>("/system/status");
   devices = (filter: DeviceFilter) => this.get<{ items: T.Device[]; next_cursor: string | null }>(`/devices${query({ ...filter })}`);
@@ -38,17 +38,21 @@ export class Api {
   setEnabled = (device: string, on: boolean) => this.send<unknown>("POST", `/devices/${id(device)}/${on ? "enable" : "disable"}`);
   connect = (device: string) => this.get<T.Connect>(`/devices/${id(device)}/connect`);
   certificates = async (device: string): Promise<T.Certificate[]> =>
-    listed(await this.get<T.Certificate[] | Items<T.Certificate>>(`/devices/${id(device)}/certificates`));
+    listed(await this.get<Items<T.Certificate>>(`/devices/${id(device)}/certificates`));
   revoke = (device: string, serial: string) => this.send<unknown>("POST", `/devices/${id(device)}/certificates/${id(serial)}/revoke`);
   refusals = async (device: string): Promise<T.Refusal[]> => listed(await this.get<Items<T.Refusal>>(`/devices/${id(device)}/refusals?limit=100`));
   events = async (device: string): Promise<T.DeviceEvent[]> => listed(await this.get<Items<T.DeviceEvent>>(`/devices/${id(device)}/events?limit=50`));
   gaps = async (device: string): Promise<T.Run[]> => listed(await this.get<Items<T.Run>>(`/devices/${id(device)}/gaps`));
-  unknownDevices = async (): Promise<T.Refusal[]> => listed(await this.get<T.Refusal[] | Items<T.Refusal>>("/refusals/unknown"));
+  unknownDevices = async (): Promise<T.Refusal[]> => listed(await this.get<Items<T.Refusal>>("/refusals/unknown"));
+  deadLetters = (filter: Record<string, string | number>) => this.get<T.LetterPage>(`/dead-letters${query(filter)}`);
+  deadLetter = (letter: number) => this.get<T.LetterDetail>(`/dead-letters/${letter}`);
+  replayLetters = (chosen: T.Chosen, wait: number) => this.send<T.Replay>("POST", `/dead-letters/replay${query({ wait })}`, chosen);
+  dropLetters = (chosen: T.Chosen) => this.send<{ dropped: number }>("POST", "/dead-letters/drop", chosen);
   shadow = (device: string) => this.get<T.ShadowDocument>(`/devices/${id(device)}/shadow`);
   desire = (device: string, desired: object) =>
     this.send<T.ShadowDocument>("PATCH", `/devices/${id(device)}/shadow`, { desired }, "application/merge-patch+json");
   commands = async (device: string): Promise<T.Command[]> =>
-    listed(await this.get<T.Command[] | Items<T.Command>>(`/devices/${id(device)}/commands?limit=20`));
+    listed(await this.get<Items<T.Command>>(`/devices/${id(device)}/commands?limit=20`));
   cancel = (command: string) => this.send<T.Command>("POST", `/commands/${id(command)}/cancel`);
   run = (device: string, name: string, params: object) => this.send<T.Command>("POST", `/devices/${id(device)}/commands`, { name, params });
   history = (device: string, from: number, maxPoints: number) =>
@@ -95,8 +99,8 @@ interface Items<Row> {
   items: Row[];
 }
 
-function listed<Row>(answer: Row[] | Items<Row>): Row[] {
-  return Array.isArray(answer) ? answer : answer.items;
+function listed<Row>({ items }: Items<Row>): Row[] {
+  return items;
 }
 
 async function checked(response: Response): Promise<Response> {

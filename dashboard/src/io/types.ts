@@ -244,3 +244,52 @@ export interface RefusedEvent {
   at: number;
   count: number;
 }
+
+/** Something of a device that could not be stored. */
+export interface Letter {
+  id: number;
+  at: string;
+  received_at: string;
+  device: string;
+  organization: string | null;
+  topic: string;
+  measurement: string | null;
+  category: string;
+  reason: string;
+  /** Bytes of the message; `cut`: only their beginning is kept. */
+  size: number;
+  cut: boolean;
+  /** How often it was replayed in vain. */
+  replays: number;
+  waiting: boolean;
+}
+
+export interface LetterPage {
+  items: Letter[];
+  next_cursor: string | null;
+  /** Those that went because of their age or for want of room. */
+  lost: { letters: number; newest: string | null };
+}
+
+export interface LetterDetail extends Letter {
+  payload: { format: string; text: string; base64: string };
+}
+
+/** Which letters are meant: by id, or by what they have in common. */
+export interface Chosen {
+  ids?: number[];
+  device?: string;
+  category?: string;
+  reason?: string;
+  all?: boolean;
+}
+
+export interface Replay {
+  id: string;
+  asked: number;
+  came_through: number;
+  failed: number;
+  waiting: number;
+  dropped: number;
+  done: boolean;
+}

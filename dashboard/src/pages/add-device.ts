@@ -5,8 +5,9 @@ import { devicePath } from "../core/route.ts";
 import { fieldErrors } from "../io/session.ts";
 import type { Connect, Device, DeviceType, Organization, RefusedEvent, StatusEvent, TelemetryEvent } from "../io/types.ts";
 import { Resource } from "../core/resource.ts";
+import { said } from "../core/said.ts";
 import { Part } from "../ui/base.ts";
-import { loaded, mark, said, saveFile, simulatedBadge, time, type Html } from "../ui/bits.ts";
+import { loaded, mark, saveFile, simulatedBadge, time, type Html } from "../ui/bits.ts";
 import { copyBox } from "../ui/copy-box.ts";
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9:._-]{0,63}$/;

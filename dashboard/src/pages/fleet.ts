@@ -7,6 +7,7 @@ import { hear, mergeDevice, setPresence } from "../core/merge.ts";
 import type { Device, DeviceType, FleetSummary, Organization, StatusEvent, SystemStatus, TelemetryEvent } from "../io/types.ts";
 import { route } from "../core/route.ts";
 import { Resource } from "../core/resource.ts";
+import { said } from "../core/said.ts";
 import { Part } from "../ui/base.ts";
 import { loaded, mark, type Html } from "../ui/bits.ts";
 import { deviceState } from "../ui/device-card.ts";
@@ -26,6 +27,8 @@ export class Fleet extends Part {
   private types = new Map<string, DeviceType>();
   private organizations: Organization[] = [];
   private filter: Filter = readFilter();
+  /** Why there are no more devices to see. */
+  private problem = "";
   private leaveRoom: (() => void) | null = null;
   private readonly listing = new Resource<Listing>(() => this.fetchDevices(), () => this.requestUpdate());
   private readonly summary = new Resource<FleetSummary>(() => api.summary(this.filter.organization), () => this.requestUpdate());
@@ -80,7 +83,13 @@ export class Fleet extends Part {
   }
 
   private async more(): Promise<void> {
-    this.listing.set(await this.fetchDevices(this.listing.data?.next ?? undefined));
+    this.problem = "";
+    try {
+      await this.listing.extend(({ next }) => this.fetchDevices(next ?? undefined));
+    } catch (error) {
+      this.problem = said(error);
+      this.requestUpdate();
+    }
   }
 
   private telemetry({ points }: TelemetryEvent): void {
@@ -107,6 +116,7 @@ export class Fleet extends Part {
     const next = readFilter();
     const organization = next.organization !== this.filter.organization;
     this.filter = next;
+    this.problem = "";
     void this.listing.load();
     if (!organization) return;
     void this.summary.load();
@@ -192,6 +202,7 @@ export class Fleet extends Part {
       <div class="cards" data-testid="cards">
         ${shown.map((device) => html`<iot-device-card .device=${device} .type=${this.types.get(device.device_type)} .now=${now}></iot-device-card>`)}
       </div>
+      ${this.problem ? html`<p class="notice crit" role="alert">${this.problem}</p>` : nothing}
       ${next ? html`<div class="state"><button @click=${() => void this.more()}>Show more</button></div>` : nothing}`;
   }
 

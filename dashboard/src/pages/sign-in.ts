@@ -1,6 +1,6 @@
 import { LitElement, html, nothing } from "lit";
 import { session } from "../app.ts";
-import { said } from "../ui/bits.ts";
+import { said } from "../core/said.ts";
 
 export class SignIn extends LitElement {
   static override properties = { busy: { state: true }, error: { state: true } };

@@ -16,7 +16,7 @@ const ICONS = {
   out: svg`<path d="M10 4H5v16h5M14 8l4 4-4 4M18 12H9"/>`,
 };
 
-const TITLES: Record<Route["page"], string> = { fleet: "Fleet", device: "Device", add: "Add device", refused: "Refused devices", missing: "Not found" };
+const TITLES: Record<Route["page"], string> = { fleet: "Fleet", device: "Device", add: "Add device", refused: "Refused devices", letters: "Dead letters", missing: "Not found" };
 
 /** The frame of every page: navigation, the state of the live channel, the notice about simulated data. */
 export class App extends Part {
@@ -83,6 +83,7 @@ export class App extends Part {
       if (page === "device") await import("../pages/device.ts");
       if (page === "add") await import("../pages/add-device.ts");
       if (page === "refused") await import("../pages/refused.ts");
+      if (page === "letters") await import("../pages/dead-letters.ts");
     } catch {
       this.broken = "This page could not be loaded. Reload when the platform can be reached again.";
     }
@@ -119,7 +120,7 @@ export class App extends Part {
     const link = (path: string, to: Route["page"]) => html`<a href=${path} aria-current=${page === to ? "page" : nothing}>${TITLES[to]}</a>`;
     return html`<a class="brand" href="/"><img src="/favicon.svg" alt="" />IoTSphere</a>
       <nav class="nav" aria-label="Pages">
-        ${link("/", "fleet")}${may.operate() ? link("/add", "add") : nothing}${may.seeUnknown() ? link("/refused", "refused") : nothing}
+        ${link("/", "fleet")}${link("/dead-letters", "letters")}${may.operate() ? link("/add", "add") : nothing}${may.seeUnknown() ? link("/refused", "refused") : nothing}
       </nav>`;
   }
 
@@ -152,6 +153,8 @@ export class App extends Part {
         return html`<iot-add-device class="page"></iot-add-device>`;
       case "refused":
         return html`<iot-refused class="page"></iot-refused>`;
+      case "letters":
+        return html`<iot-dead-letters class="page"></iot-dead-letters>`;
       case "missing":
         return html`<div class="page"><h1>Not found</h1><p>There is no such page. <a href="/">To the fleet</a></p></div>`;
     }

@@ -96,8 +96,3 @@ export function saveFile(blob: Blob, name: string): void {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
-
-/** What a message says about an error, for people. */
-export function said(error: unknown): string {
-  return error instanceof TypeError ? "The platform cannot be reached." : error instanceof Error ? error.message : String(error);
-}

@@ -3,7 +3,8 @@ import { api, live, may } from "../app.ts";
 import { localDate, toMs } from "../core/format.ts";
 import type { Certificate } from "../io/types.ts";
 import { Resource } from "../core/resource.ts";
-import { confirmed, loaded, mark, panel, said, saveFile, time, type Html } from "./bits.ts";
+import { said } from "../core/said.ts";
+import { confirmed, loaded, mark, panel, saveFile, time, type Html } from "./bits.ts";
 import { DevicePanel } from "./panel-part.ts";
 
 /** What the device may prove its identity with. */

@@ -6,7 +6,8 @@ import { initial, parse } from "../core/property.ts";
 import { ApiError } from "../io/session.ts";
 import type { Command, CommandEvent, CommandSpec, Property } from "../io/types.ts";
 import { Resource } from "../core/resource.ts";
-import { confirmed, loaded, mark, panel, reasonText, said, time, type Html } from "./bits.ts";
+import { said } from "../core/said.ts";
+import { confirmed, loaded, mark, panel, reasonText, time, type Html } from "./bits.ts";
 import { field } from "./field.ts";
 import { DevicePanel } from "./panel-part.ts";
 

@@ -9,7 +9,8 @@ import { Ring } from "../core/ring.ts";
 import { dense, summary } from "../core/series.ts";
 import type { History as Answer, Measurement, TelemetryEvent } from "../io/types.ts";
 import { Resource } from "../core/resource.ts";
-import { loaded, panel, said, saveFile, simulatedBadge, type Html } from "./bits.ts";
+import { said } from "../core/said.ts";
+import { loaded, panel, saveFile, simulatedBadge, type Html } from "./bits.ts";
 import "./chart.ts";
 import { DevicePanel } from "./panel-part.ts";
 

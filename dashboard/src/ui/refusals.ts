@@ -1,7 +1,8 @@
-import { html } from "lit";
+import { html, nothing } from "lit";
 import { api, live } from "../app.ts";
 import { Coalescer } from "../core/coalesce.ts";
 import { plural } from "../core/format.ts";
+import { filterPath } from "../core/letters.ts";
 import type { Refusal } from "../io/types.ts";
 import { refusalTable } from "../pages/refused.ts";
 import { Resource } from "../core/resource.ts";
@@ -30,7 +31,8 @@ export class Refusals extends DevicePanel {
     return panel({
       id: "refusals",
       title: "Refused",
-      actions: rows?.length ? html`<span class="muted small">${rows.length === 100 ? "the last 100" : plural(rows.length, "entry", "entries")}</span>` : "",
+      actions: html`${rows?.length ? html`<span class="muted small">${rows.length === 100 ? "the last 100" : plural(rows.length, "entry", "entries")}</span>` : nothing}
+        <a class="button" href=${filterPath({ device: this.deviceId, category: "", reason: "" })}>Dead letters</a>`,
       body: loaded({
         value: this.list.value,
         retry: this.list.load,

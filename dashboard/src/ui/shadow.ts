@@ -6,7 +6,8 @@ import { changedAt, shadowRows, stateText, type RowState, type ShadowRow } from 
 import { fieldErrors } from "../io/session.ts";
 import type { Property, ShadowDocument, ShadowEvent } from "../io/types.ts";
 import { Resource } from "../core/resource.ts";
-import { loaded, mark, panel, said, time, type Html, type Tone } from "./bits.ts";
+import { said } from "../core/said.ts";
+import { loaded, mark, panel, time, type Html, type Tone } from "./bits.ts";
 import { field } from "./field.ts";
 import { DevicePanel } from "./panel-part.ts";
 

@@ -2,6 +2,7 @@ import { may, navigate, session } from "../app.ts";
 
 const GO: Record<string, { path: string; allowed: () => boolean; title: string }> = {
   f: { path: "/", allowed: () => true, title: "Fleet" },
+  l: { path: "/dead-letters", allowed: () => true, title: "Dead letters" },
   a: { path: "/add", allowed: may.operate, title: "Add device" },
   r: { path: "/refused", allowed: may.seeUnknown, title: "Refused devices" },
 };

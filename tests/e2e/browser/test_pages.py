@@ -22,6 +22,7 @@ def pages(demo: str) -> dict[str, str]:
         "/add": "Add device",
         f"/add?device={demo}": "Add device",
         "/refused": "Refused devices",
+        "/dead-letters": "Dead letters",
         "/no/such/page": "Not found",
     }
 
