@@ -1,11 +1,13 @@
 """All settings, read from IOTSPHERE_… environment variables (nested ones with two underscores). Read only by `launcher`."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+_ORIGIN = re.compile(r"https?://[^/\s?#]+\Z", re.IGNORECASE)  # as a browser sends it: no path
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -17,6 +19,8 @@ class Settings(BaseSettings):
         public_host: names and addresses under which devices and browsers reach this machine (a,b). Empty: loopback only.
         http_port: dashboard and REST; 0 picks a free one, as for every port.
         mqtt_port: MQTT over mutual TLS.
+        wss_port: MQTT over WebSocket over mutual TLS.
+        wss_origins: of web pages that may use it with the certificate of their visitor (https://a.example,https://b.example:8443).
         edge_port: health and metrics of `edge`, loopback only.
         dsn: PostgreSQL elsewhere; empty runs the embedded one.
         telemetry_dsn: another database for the schema ``telemetry``; empty means the same.
@@ -34,6 +38,8 @@ class Settings(BaseSettings):
     public_host: Annotated[tuple[str, ...], NoDecode] = ()
     http_port: Port = 8080
     mqtt_port: Port = 8883
+    wss_port: Port = 8884
+    wss_origins: Annotated[tuple[str, ...], NoDecode] = ()
     edge_port: Port = 0
     postgres_port: Port = 0
     valkey_port: Port = 0
@@ -49,10 +55,18 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     pending_bytes: Annotated[int, Field(ge=1 << 20)] = 64 << 20
 
-    @field_validator("public_host", mode="before")
+    @field_validator("public_host", "wss_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("wss_origins")
+    @classmethod
+    def _origins(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not _ORIGIN.match(value):
+                raise ValueError(f"{value!r} is not an origin such as https://panel.example or http://localhost:3000")
+        return tuple(value.lower() for value in values)
 
     @property
     def bind_host(self) -> str:

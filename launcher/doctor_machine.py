@@ -90,6 +90,7 @@ def ports(settings: Settings) -> list[Check]:
     wanted = [
         (settings.bind_host, settings.http_port, "IOTSPHERE_HTTP_PORT"),
         (settings.bind_host, settings.mqtt_port, "IOTSPHERE_MQTT_PORT"),
+        (settings.bind_host, settings.wss_port, "IOTSPHERE_WSS_PORT"),
         ("127.0.0.1", settings.edge_port, "IOTSPHERE_EDGE_PORT"),
         ("127.0.0.1", settings.postgres_port, "IOTSPHERE_POSTGRES_PORT"),
         ("127.0.0.1", settings.valkey_port, "IOTSPHERE_VALKEY_PORT"),

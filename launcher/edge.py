@@ -35,7 +35,7 @@ async def run_edge(options: EdgeOptions, stop: asyncio.Event) -> None:
     """Serve devices until ``stop`` is set. PostgreSQL and Valkey may come, go and come back.
 
     Raises:
-        PortTaken: somebody else listens on the MQTT or the HTTP port.
+        PortTaken: somebody else listens on one of our ports.
     """
     async with AsyncExitStack() as stack:
         parts = Parts(options, await open_pools(options, stack))
@@ -43,9 +43,10 @@ async def run_edge(options: EdgeOptions, stop: asyncio.Event) -> None:
         http = await _serve_http(options, parts, stack)
         await unless_stopped(stop, _start(parts, options, stack))  # it waits for a PostgreSQL that may be away for long
         if not stop.is_set():
-            log.info("edge is ready", mqtt=parts.broker.port, http=http, devices=len(parts.registry))
+            broker = parts.broker
+            log.info("edge is ready", mqtt=broker.port, wss=broker.wss_port, http=http, devices=len(parts.registry))
             if options.on_ready is not None:
-                options.on_ready(parts.broker.port, http)
+                options.on_ready(broker.port, broker.wss_port or 0, http)
             await stop.wait()
         log.info("edge stops")
 
@@ -89,6 +90,8 @@ async def _listen(parts: Parts, options: EdgeOptions) -> None:
     try:
         await parts.broker.start(parts.lanes, parts.listener)
     except OSError as error:
+        if parts.broker.arrivals.open:
+            raise _port_taken(error, options.wss_port, "IOTSPHERE_WSS_PORT") from error
         raise _port_taken(error, options.mqtt_port, "IOTSPHERE_MQTT_PORT") from error
 
 

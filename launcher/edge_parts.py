@@ -134,6 +134,8 @@ class Parts:
             self.epochs,
             Limits(total_pending_bytes=options.pending_bytes),
             subscriptions=self.subscriptions,
+            wss_port=options.wss_port,
+            wss_origins=options.wss_origins,
         )
         self.metrics.register(BrokerCollector(self.broker))
         self.presence = PresenceWriter(self.pools.writers, self.bus, options.node, self.broker.connected, writers)

@@ -15,7 +15,7 @@ def greeting(home: Home, seconds: float, how_to_end: str) -> str:
             f"  dashboard  {where.http}",
             f"  user       {ADMIN}",
             f"  password   {password}(kept in {file})",
-            f"  devices    {where.mqtts}",
+            f"  devices    {where.mqtts}  {where.wss}",
             f"  stop it with {how_to_end}; `iotsphere status` and `iotsphere doctor` tell more",
         )
     )

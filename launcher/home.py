@@ -18,6 +18,7 @@ class Endpoints:
     Attributes:
         http: dashboard and REST, a URL.
         mqtts: MQTT over mutual TLS, a URL.
+        wss: MQTT over WebSocket over mutual TLS, a URL.
         dsn: PostgreSQL.
         redis_url: Redis or Valkey.
         edge: health and metrics of `edge`, a URL.
@@ -25,6 +26,7 @@ class Endpoints:
 
     http: str
     mqtts: str
+    wss: str
     dsn: str
     redis_url: str
     edge: str

@@ -26,7 +26,7 @@ class Plan:
     Attributes:
         postgres: None when the database is somebody else's.
         valkey: None when Redis is somebody else's.
-        mqtt_port, http_port, edge_port: claimed, never 0; they stay the same for restarts of the programs.
+        mqtt_port, wss_port, http_port, edge_port: claimed, never 0; they stay the same for restarts of the programs.
     """
 
     home: Home
@@ -34,6 +34,7 @@ class Plan:
     postgres: EmbeddedPostgres | None
     valkey: EmbeddedValkey | None
     mqtt_port: int
+    wss_port: int
     http_port: int
     edge_port: int
 
@@ -54,6 +55,7 @@ class Plan:
         return Endpoints(
             http=f"http://{name}:{self.http_port}",
             mqtts=f"mqtts://{name}:{self.mqtt_port}",
+            wss=f"wss://{name}:{self.wss_port}/mqtt",
             dsn=self.dsn,
             redis_url=self.redis_url,
             edge=f"http://{LOOPBACK}:{self.edge_port}",
@@ -73,6 +75,7 @@ def make_plan(settings: Settings, home: Home) -> Plan:
         postgres=None if settings.dsn else _postgres(settings, home),
         valkey=None if settings.redis_url else _valkey(settings, home),
         mqtt_port=claim(public, settings.mqtt_port, "IOTSPHERE_MQTT_PORT"),
+        wss_port=claim(public, settings.wss_port, "IOTSPHERE_WSS_PORT"),
         http_port=claim(public, settings.http_port, "IOTSPHERE_HTTP_PORT"),
         edge_port=claim(LOOPBACK, settings.edge_port, "IOTSPHERE_EDGE_PORT"),
     )
@@ -155,6 +158,7 @@ def environment(plan: Plan) -> Mapping[str, str]:
         "IOTSPHERE_DSN": plan.dsn,
         "IOTSPHERE_REDIS_URL": plan.redis_url,
         "IOTSPHERE_MQTT_PORT": str(plan.mqtt_port),
+        "IOTSPHERE_WSS_PORT": str(plan.wss_port),
         "IOTSPHERE_HTTP_PORT": str(plan.http_port),
         "IOTSPHERE_EDGE_PORT": str(plan.edge_port),
         "PYTHONUNBUFFERED": "1",

@@ -30,6 +30,8 @@ def edge(settings: Settings) -> None:
             data=home.root,
             host=settings.bind_host,
             mqtt_port=settings.mqtt_port,
+            wss_port=settings.wss_port,
+            wss_origins=own_origins(settings) | set(settings.wss_origins),
             http_port=settings.edge_port,
             node=settings.node,
             retention_days=settings.retention_days,
@@ -68,6 +70,17 @@ def demo(settings: Settings) -> None:
     home = _home(settings, "demo")
     where = endpoints(settings, home)
     process.run(lambda stop: run_demo(home, where, settings.demo_devices, stop))
+
+
+def own_origins(settings: Settings) -> frozenset[str]:
+    """The dashboard's, under each name of this machine."""
+    names = (*settings.public_host, *LOOPBACK_NAMES)
+    ports = (("http", 80), ("https", 443))  # which a browser leaves out
+    return frozenset(
+        f"{scheme}://{name}{'' if settings.http_port == usual else f':{settings.http_port}'}".lower()
+        for name in names
+        for scheme, usual in ports
+    )
 
 
 def jwt_secret(home: Home) -> bytes:

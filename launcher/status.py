@@ -53,7 +53,7 @@ def read(home: Home) -> Status:
         endpoints = None
     return Status(
         ready=bool(endpoints) and _all_ready(services),
-        urls={"http": endpoints.http, "mqtts": endpoints.mqtts} if endpoints else {},
+        urls={"http": endpoints.http, "mqtts": endpoints.mqtts, "wss": endpoints.wss} if endpoints else {},
         dsn=endpoints.dsn if endpoints else "",
         admin={"user": ADMIN, "password_file": str(home.admin_password_file)},
         services=services,

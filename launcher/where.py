@@ -19,6 +19,7 @@ def endpoints(settings: Settings, home: Home) -> Endpoints:
     return Endpoints(
         http=f"http://{name}:{settings.http_port}",
         mqtts=f"mqtts://{name}:{settings.mqtt_port}",
+        wss=f"wss://{name}:{settings.wss_port}/mqtt",
         dsn=settings.dsn,
         redis_url=settings.redis_url,
         edge=f"http://127.0.0.1:{settings.edge_port}",

@@ -33,15 +33,16 @@ class Arrivals:
     """Accepts TCP connections and shakes hands.
 
     Args:
+        turns: to shake hands; shared by all listeners.
         connections: how many are in now; those that are arriving are counted here.
     """
 
-    def __init__(self, context: ssl.SSLContext, limits: Limits, host: Host, connections: Callable[[], int]) -> None:
+    def __init__(self, context: ssl.SSLContext, limits: Limits, host: Host, turns: Turns, connections: Callable[[], int]) -> None:
         self._context = context
         self._limits = limits
         self._host = host
         self._connections = connections
-        self._turns = Turns(limits.handshakes, max(1, limits.handshakes // 2))
+        self._turns = turns
         self._tasks: set[asyncio.Task[None]] = set()
         self._listening: socket.socket | None = None
         self._arriving = 0

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from typing import Protocol
 
 from broker import policy
@@ -18,6 +18,8 @@ from broker.embedded.session import Session, seat_of
 from broker.embedded.sessions import Sessions
 from broker.embedded.state import State
 from broker.embedded.subscription_store import NoSubscriptionStore, SubscriptionStore
+from broker.embedded.turns import Turns
+from broker.embedded.websocket import WebSockets
 from iotsphere.errors import Refused, StoreUnavailable
 from iotsphere.identity import PeerCertificate
 from iotsphere.registry import DeviceRecord, Registry
@@ -49,6 +51,8 @@ class EmbeddedBroker:
         limits: every bound.
         telemetry_workers: telemetry commits under way at once.
         subscriptions: keeps the filters of sessions that outlive this process; without one none does.
+        wss_port: where MQTT over WebSocket listens, on the same host and over the same TLS; None: nowhere, 0: a free port.
+        wss_origins: of web pages that may connect, beside those that this very host serves.
     """
 
     def __init__(
@@ -61,6 +65,8 @@ class EmbeddedBroker:
         limits: Limits | None = None,
         telemetry_workers: int = 2,
         subscriptions: SubscriptionStore | None = None,
+        wss_port: int | None = None,
+        wss_origins: Collection[str] = (),
     ) -> None:
         self.limits = limits or Limits()
         self.registry = registry
@@ -78,8 +84,11 @@ class EmbeddedBroker:
         self.subscriptions: SubscriptionStore = NoSubscriptionStore() if subscriptions is None else subscriptions
         self.sessions = Sessions(self.limits, self.clock, self.subscriptions, registry)
         self.fan_out = self.sessions.fan_out
-        self.arrivals = Arrivals(context, self.limits, self, lambda: len(self._connections))
-        self._host, self._port = host, port
+        turns = Turns(self.limits.handshakes, max(1, self.limits.handshakes // 2))
+        self.websockets = WebSockets(self, wss_origins)
+        self.arrivals = Arrivals(context, self.limits, self, turns, lambda: len(self._connections) - self.websockets.open)
+        self.wss_arrivals = Arrivals(context, self.limits, self.websockets, turns, lambda: self.websockets.open)
+        self._host, self._port, self._wss_port = host, port, wss_port
         self._epochs = epochs
         self._telemetry_workers = telemetry_workers
         self._live: dict[str, Connection] = {}
@@ -97,8 +106,17 @@ class EmbeddedBroker:
         """The port that is listened on."""
         return self._port
 
+    @property
+    def wss_port(self) -> int | None:
+        """The port of MQTT over WebSocket."""
+        return self._wss_port
+
     async def start(self, ingest: Ingest, listener: Listener) -> None:
-        """Listen."""
+        """Listen.
+
+        Raises:
+            OSError: a port is taken: that of WebSocket when ``arrivals.open``.
+        """
         self.listener = listener
         self.loop = asyncio.get_running_loop()
         for lane in Lane:
@@ -106,12 +124,14 @@ class EmbeddedBroker:
             self.lanes[lane] = LaneQueue(lane, ingest, batch=self.limits.batch, workers=workers, on_done=self._committed)
             self.lanes[lane].start()
         self._port = self.arrivals.start(self._host, self._port)
+        if self._wss_port is not None:
+            self._wss_port = self.wss_arrivals.start(self._host, self._wss_port)
         self._spawn(self._sweep(), "broker-sweep")
 
     async def stop(self) -> None:
         """Close every session with ``shut_down`` once what is pending is committed."""
         self.stopping = True
-        await self.arrivals.stop()
+        await asyncio.gather(self.arrivals.stop(), self.wss_arrivals.stop())
         for connection in list(self._connections):
             connection.pause()
         await asyncio.gather(*(lane.stop(DRAIN_SECONDS) for lane in self.lanes.values()))
@@ -265,7 +285,8 @@ class EmbeddedBroker:
 
     def health(self) -> Health:
         """A snapshot."""
-        return Health(self.arrivals.open, len(self._live), self.pending_messages, self.pending_bytes, self.paused)
+        ok = self.arrivals.open and (self._wss_port is None or self.wss_arrivals.open)
+        return Health(ok, len(self._live), self.pending_messages, self.pending_bytes, self.paused)
 
 
 def _client_id(connect: Connect, certificate: PeerCertificate) -> str:

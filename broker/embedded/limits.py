@@ -13,7 +13,7 @@ class Limits:
         pending_bytes: the same in bytes of payload.
         total_pending_bytes: over all connections; above, the largest holders are not read.
         batch: messages that one commit takes at most.
-        connections: TCP connections of the listener; policy above: closed at once.
+        connections: TCP connections of each listener; policy above: closed at once.
         connect_seconds: to the first byte, from the turn to shake hands to its end, from there to a valid CONNECT.
         handshakes: TLS handshakes under way at once, of one address half of them; others wait in line, each address in turn.
         keep_alive_zero: what keep-alive 0 counts as, seconds.

@@ -262,7 +262,9 @@ async def test_a_taken_port_is_named_with_its_setting(pki: Pki, migrated_dsn: st
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        for field, setting in (("mqtt_port", "IOTSPHERE_MQTT_PORT"), ("http_port", "IOTSPHERE_EDGE_PORT")):
+        for field, setting in (
+            ("mqtt_port", "IOTSPHERE_MQTT_PORT"), ("wss_port", "IOTSPHERE_WSS_PORT"), ("http_port", "IOTSPHERE_EDGE_PORT"),
+        ):  # fmt: skip
             with pytest.raises(PortTaken, match=setting):
                 async with running_edge(pki, migrated_dsn, valkey_url, **{field: taken.getsockname()[1]}):
                     pass

@@ -54,6 +54,7 @@ def test_status_is_what_scripts_rely_on(running: Platform) -> None:
     assert found["ready"] is True
     assert re.fullmatch(r"http://localhost:\d+", found["urls"]["http"])
     assert re.fullmatch(r"mqtts://localhost:\d+", found["urls"]["mqtts"])
+    assert re.fullmatch(r"wss://localhost:\d+/mqtt", found["urls"]["wss"])
     assert found["dsn"] == running.dsn
     assert found["admin"] == {"user": "admin", "password_file": str(running.home.admin_password_file)}
     assert found["services"].keys() == {"postgres", "valkey", "edge", "cloud", "demo"}

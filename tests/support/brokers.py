@@ -13,6 +13,7 @@ from broker.embedded.limits import Limits
 from broker.embedded.subscription_store import SubscriptionStore
 from iotsphere.registry import DeviceRecord
 from tests.support.mqtt_raw import RawClient
+from tests.support.mqtt_websocket import WebSocketClient
 from tests.support.pki import Pki
 from tests.support.waiting import until
 
@@ -99,11 +100,17 @@ class TestBroker:
     registry: MemoryRegistry
     ingest: RecordingIngest
     listener: RecordingListener
+    over: type[RawClient] = RawClient
     services: set[str] = field(default_factory=set)
 
     @property
     def port(self) -> int:
         return self.broker.port
+
+    @property
+    def wss_port(self) -> int:
+        assert self.broker.wss_port is not None
+        return self.broker.wss_port
 
     def device(self, id: str, **details: str) -> None:
         self.registry.add(id, **details)
@@ -113,7 +120,15 @@ class TestBroker:
         """A session of a device or service; a device is registered first, if it is not."""
         if id not in self.registry.devices and id not in self.services:
             self.device(id)
-        return await RawClient.session(self.port, self.pki.client(id), id, **options)
+        return await self.over.session(self._door, self.pki.client(id), id, **options)
+
+    async def open(self, id: str) -> RawClient:
+        """A connection with that certificate, before CONNECT."""
+        return await self.over.open(self._door, self.pki.client(id))
+
+    @property
+    def _door(self) -> int:
+        return self.wss_port if self.over is WebSocketClient else self.port
 
     def service(self, id: str, organization: str = "default") -> None:
         self.pki.issue(id, organization, kind="service")
@@ -126,13 +141,20 @@ class TestBroker:
 
 @asynccontextmanager
 async def running_broker(
-    pki: Pki, limits: Limits | None = None, subscriptions: SubscriptionStore | None = None
+    pki: Pki,
+    limits: Limits | None = None,
+    subscriptions: SubscriptionStore | None = None,
+    *,
+    over: type[RawClient] = RawClient,
+    origins: tuple[str, ...] = (),
 ) -> AsyncIterator[TestBroker]:
     registry, ingest, listener = MemoryRegistry(), RecordingIngest(), RecordingListener()
-    broker = EmbeddedBroker("127.0.0.1", 0, pki.server(), registry, Counter(), limits, subscriptions=subscriptions)
+    broker = EmbeddedBroker(
+        "127.0.0.1", 0, pki.server(), registry, Counter(), limits, subscriptions=subscriptions, wss_port=0, wss_origins=origins
+    )
     await broker.start(ingest, listener)
     try:
-        yield TestBroker(broker, pki, registry, ingest, listener)
+        yield TestBroker(broker, pki, registry, ingest, listener, over)
     finally:
         for gate in ingest.gates.values():
             gate.set()

@@ -25,6 +25,7 @@ class RunningEdge:
     pki: Pki
     dsn: str
     mqtt_port: int
+    wss_port: int
     http_port: int
 
     async def device(self, id: str, *, organization: str = "default", kind: str = "device", **details: str) -> Issued:
@@ -60,7 +61,7 @@ def edge_options(pki: Pki, dsn: str, valkey_url: str, data: Path, **changes: Any
     certificate, key = ensure_server(pki.authority, ["localhost", "127.0.0.1"])
     return EdgeOptions(
         dsn=dsn, redis_url=valkey_url, certificate=certificate, key=key, ca=pki.authority.ca_file, data=data,
-        **{"mqtt_port": 0, **changes},
+        **{"mqtt_port": 0, "wss_port": 0, **changes},
     )  # fmt: skip
 
 
@@ -68,16 +69,13 @@ def edge_options(pki: Pki, dsn: str, valkey_url: str, data: Path, **changes: Any
 async def running_edge(pki: Pki, dsn: str, valkey_url: str, **changes: Any) -> AsyncIterator[RunningEdge]:
     """An edge from ready to cleanly stopped; ``changes`` are fields of EdgeOptions."""
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
-    options = edge_options(
-        pki, dsn, valkey_url, pki.directory, on_ready=lambda mqtt, http: ready.set_result((mqtt, http)), **changes
-    )
+    options = edge_options(pki, dsn, valkey_url, pki.directory, on_ready=lambda *ports: ready.set_result(ports), **changes)
     task = asyncio.create_task(run_edge(options, stop), name="edge")
     try:
         await asyncio.wait({task, ready}, timeout=READY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             await task
-        mqtt, http = await asyncio.wait_for(ready, 0)
-        yield RunningEdge(pki, dsn, mqtt, http)
+        yield RunningEdge(pki, dsn, *await asyncio.wait_for(ready, 0))
     finally:
         stop.set()
         await task

@@ -34,7 +34,7 @@ class Installation:
     @classmethod
     def at(cls, root: Path, **settings: str) -> "Installation":
         """Settings by their names without the prefix, such as ``http_port="8080"``."""
-        ports = {f"IOTSPHERE_{name}_PORT": "0" for name in ("HTTP", "MQTT", "EDGE", "POSTGRES", "VALKEY")}
+        ports = {f"IOTSPHERE_{name}_PORT": "0" for name in ("HTTP", "MQTT", "WSS", "EDGE", "POSTGRES", "VALKEY")}
         clean = {name: value for name, value in os.environ.items() if not name.startswith("IOTSPHERE_")}
         given = {f"IOTSPHERE_{name.upper()}": value for name, value in settings.items()}
         return cls(Home(root), {**clean, **ports, "IOTSPHERE_HOME": str(root), **given})

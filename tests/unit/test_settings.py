@@ -14,6 +14,15 @@ def test_loopback_unless_a_public_host_is_set(monkeypatch: pytest.MonkeyPatch) -
     assert Settings().bind_host == "0.0.0.0"
 
 
+def test_an_origin_is_what_a_browser_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IOTSPHERE_WSS_ORIGINS", "https://Panel.example, http://localhost:3000")
+    assert Settings().wss_origins == ("https://panel.example", "http://localhost:3000")
+    for wrong in ("panel.example", "https://panel.example/", "*", "null"):
+        monkeypatch.setenv("IOTSPHERE_WSS_ORIGINS", wrong)
+        with pytest.raises(ValidationError, match="is not an origin"):
+            Settings()
+
+
 def test_a_port_out_of_range_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IOTSPHERE_HTTP_PORT", "70000")
     with pytest.raises(ValidationError, match="http_port"):

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Literal
 
 import paho.mqtt.client as paho
 import pytest
@@ -124,8 +124,10 @@ async def test_mosquitto_is_told_what_is_refused(pki: Pki) -> None:
 class Paho:
     """paho as its manual shows it."""
 
-    def __init__(self, it: TestBroker, name: str) -> None:
-        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=name, clean_session=False, protocol=paho.MQTTv311)
+    def __init__(self, it: TestBroker, name: str, transport: Literal["tcp", "websockets"]) -> None:
+        self.client = paho.Client(
+            paho.CallbackAPIVersion.VERSION2, name, clean_session=False, protocol=paho.MQTTv311, transport=transport
+        )
         self.client.tls_set_context(it.pki.client(name))
         self.client.username_pw_set("somebody", "something")
         self.client.will_set(STATUS, "gone", 2)
@@ -134,13 +136,14 @@ class Paho:
         self.client.on_connect = lambda c, u, flags, reason, p: self.present.append(flags.session_present)
         self.client.on_message = lambda c, u, m: self.messages.append((m.topic, m.payload, m.qos))
         self.client.reconnect_delay_set(1, 1)
-        self.client.connect_async("127.0.0.1", it.port, keepalive=1200)
+        self.client.connect_async("127.0.0.1", it.port if transport == "tcp" else it.wss_port, keepalive=1200)
 
 
-async def test_paho_keeps_its_session_and_speaks_qos_2_both_ways(pki: Pki) -> None:
+@pytest.mark.parametrize("transport", ["tcp", "websockets"])
+async def test_paho_keeps_its_session_and_speaks_qos_2_both_ways(pki: Pki, transport: Literal["tcp", "websockets"]) -> None:
     async with running_broker(pki) as it:
         it.device("d")
-        client = Paho(it, "d")
+        client = Paho(it, "d", transport)
         client.client.loop_start()
         await until(lambda: client.present == [False])
         client.client.subscribe([(COMMANDS, 2), (READINGS, 2)])
@@ -209,7 +212,8 @@ async def test_the_sdk_of_aws_needs_neither_a_new_subscription_nor_a_new_connect
 
 NODE = """
 const mqtt = require('mqtt'), fs = require('fs'), o = JSON.parse(process.argv[1])
-const client = mqtt.connect({host: 'localhost', port: o.port, protocol: 'mqtts', protocolVersion: 4, clientId: 'd', clean: false,
+const client = mqtt.connect({host: 'localhost', port: o.port, protocol: o.protocol, path: '/mqtt',
+  protocolVersion: 4, clientId: 'd', clean: false,
   ca: fs.readFileSync(o.ca), cert: fs.readFileSync(o.cert), key: fs.readFileSync(o.key)})
 client.on('message', (topic, payload) => client.end(false, () => console.log(topic, payload.toString())))
 client.on('connect', () => client.subscribe(o.commands, {qos: 2}, () => client.publish(o.readings, '{}', {qos: 2})))
@@ -217,11 +221,13 @@ client.on('connect', () => client.subscribe(o.commands, {qos: 2}, () => client.p
 
 
 @needs_node
-async def test_node(pki: Pki) -> None:
+@pytest.mark.parametrize("protocol", ["mqtts", "wss"])
+async def test_node(pki: Pki, protocol: str) -> None:
     async with running_broker(pki) as it:
         it.device("d")
         options = {
-            "port": it.port, "ca": str(pki.authority.ca_file), "cert": f"{pki.directory}/d.crt", "key": f"{pki.directory}/d.key",
+            "port": it.port if protocol == "mqtts" else it.wss_port, "protocol": protocol, "ca": str(pki.authority.ca_file),
+            "cert": f"{pki.directory}/d.crt", "key": f"{pki.directory}/d.key",
             "commands": COMMANDS, "readings": READINGS,
         }  # fmt: skip
         process = await asyncio.create_subprocess_exec("node", "-e", NODE, json.dumps(options), stdout=asyncio.subprocess.PIPE)

@@ -22,7 +22,14 @@ async def where(migrated_dsn: str) -> Endpoints:
     connection = await asyncpg.connect(migrated_dsn)
     await connection.execute("insert into registry.organizations (id, name) values ('demo', 'Demo') on conflict do nothing")
     await connection.close()
-    return Endpoints("http://localhost:1", "mqtts://localhost:2", migrated_dsn, "redis://unused", "http://127.0.0.1:3")
+    return Endpoints(
+        "http://localhost:1",
+        "mqtts://localhost:2",
+        "wss://localhost:4/mqtt",
+        migrated_dsn,
+        "redis://unused",
+        "http://127.0.0.1:3",
+    )
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from launcher import status
 from launcher.home import Endpoints, Home
 from launcher.lock import HomeLock
 
-ENDPOINTS = Endpoints("http://localhost:1", "mqtts://localhost:2", "postgresql://x", "redis://x", "")
+ENDPOINTS = Endpoints("http://localhost:1", "mqtts://localhost:2", "wss://localhost:4/mqtt", "postgresql://x", "redis://x", "")
 
 
 def home_with(tmp_path: Path, **states: str) -> Home:
@@ -26,7 +26,7 @@ def test_it_has_what_scripts_rely_on(tmp_path: Path) -> None:
     found = asdict(status.read(home))
     lock.release()
     assert found["ready"] is True
-    assert found["urls"] == {"http": "http://localhost:1", "mqtts": "mqtts://localhost:2"}
+    assert found["urls"] == {"http": "http://localhost:1", "mqtts": "mqtts://localhost:2", "wss": "wss://localhost:4/mqtt"}
     assert found["dsn"] == "postgresql://x"
     assert found["admin"] == {"user": "admin", "password_file": str(home.root / "secrets" / "admin-password")}
     assert found["services"]["edge"] == {"state": "ready", "pid": 1, "restarts": 0}

@@ -18,8 +18,10 @@ STATUS = topics.status("d")
 
 
 @pytest.mark.parametrize(("granted", "expected"), [(0, [0, 0, 0]), (1, [0, 1, 1]), (2, [0, 1, 2])])
-async def test_basic_every_quality_of_service_to_every_other(pki: Pki, granted: int, expected: list[int]) -> None:
-    async with running_broker(pki) as it:
+async def test_basic_every_quality_of_service_to_every_other(
+    pki: Pki, over: type[RawClient], granted: int, expected: list[int]
+) -> None:
+    async with running_broker(pki, over=over) as it:
         it.service("watcher")
         watcher = await it.client("watcher")
         await watcher.subscribed(READINGS, qos=granted)
@@ -34,8 +36,8 @@ async def test_basic_every_quality_of_service_to_every_other(pki: Pki, granted: 
         await watcher.leave()
 
 
-async def test_basic_a_client_hears_itself_where_it_subscribed_to_that(pki: Pki) -> None:
-    async with running_broker(pki) as it:
+async def test_basic_a_client_hears_itself_where_it_subscribed_to_that(pki: Pki, over: type[RawClient]) -> None:
+    async with running_broker(pki, over=over) as it:
         client = await it.client("d")
         await client.subscribed("iot/v1/d/#", qos=2)
         client.publish(READINGS, b"a", 7)
@@ -44,8 +46,8 @@ async def test_basic_a_client_hears_itself_where_it_subscribed_to_that(pki: Pki)
         await client.close()
 
 
-async def test_retained_messages(pki: Pki) -> None:
-    async with running_broker(pki) as it:
+async def test_retained_messages(pki: Pki, over: type[RawClient]) -> None:
+    async with running_broker(pki, over=over) as it:
         it.service("watcher")
         client = await it.client("d")
         for number, (topic, qos) in enumerate(((READINGS, 0), (EVENTS, 1), (STATUS, 2)), 1):
@@ -71,8 +73,8 @@ async def test_retained_messages(pki: Pki) -> None:
         await watcher.close()
 
 
-async def test_will_message(pki: Pki) -> None:
-    async with running_broker(pki) as it:
+async def test_will_message(pki: Pki, over: type[RawClient]) -> None:
+    async with running_broker(pki, over=over) as it:
         it.service("watcher")
         watcher = await it.client("watcher")
         await watcher.subscribed(STATUS, qos=2)
@@ -86,22 +88,22 @@ async def test_will_message(pki: Pki) -> None:
         await watcher.close()
 
 
-async def test_zero_length_client_id(pki: Pki) -> None:
-    async with running_broker(pki) as it:
+async def test_zero_length_client_id(pki: Pki, over: type[RawClient]) -> None:
+    async with running_broker(pki, over=over) as it:
         it.device("d")
-        refused = await RawClient.open(it.port, pki.client("d"))
+        refused = await it.open("d")
         refused.write(connect("", clean=False))
         assert await refused.packet() == b"\x20\x02\x00\x02"
         await refused.ended()
-        client = await RawClient.open(it.port, pki.client("d"))
+        client = await it.open("d")
         client.write(connect("", clean=True))
         assert await client.packet() == b"\x20\x02\x00\x00"
         assert it.broker.connected() == {"d": 1}
         await client.close()
 
 
-async def test_offline_message_queueing(pki: Pki) -> None:
-    async with running_broker(pki) as it:
+async def test_offline_message_queueing(pki: Pki, over: type[RawClient]) -> None:
+    async with running_broker(pki, over=over) as it:
         it.service("watcher")
         watcher = await it.client("watcher", clean=False)
         await watcher.subscribed("iot/v1/+/telemetry", qos=2)
@@ -118,8 +120,8 @@ async def test_offline_message_queueing(pki: Pki) -> None:
         await client.close()
 
 
-async def test_overlapping_subscriptions_deliver_once_at_the_highest_qos(pki: Pki) -> None:
-    async with running_broker(pki) as it:
+async def test_overlapping_subscriptions_deliver_once_at_the_highest_qos(pki: Pki, over: type[RawClient]) -> None:
+    async with running_broker(pki, over=over) as it:
         it.service("watcher")
         watcher = await it.client("watcher")
         watcher.write(subscribe(1, "iot/v1/+/telemetry", qos=2))
@@ -138,8 +140,8 @@ async def test_overlapping_subscriptions_deliver_once_at_the_highest_qos(pki: Pk
         await watcher.close()
 
 
-async def test_keep_alive(pki: Pki) -> None:
-    async with running_broker(pki) as it:
+async def test_keep_alive(pki: Pki, over: type[RawClient]) -> None:
+    async with running_broker(pki, over=over) as it:
         client = await it.client("d", keep_alive=2, will=(STATUS, b"silent"))
         began = time.monotonic()
         await client.ended(6)
@@ -148,8 +150,8 @@ async def test_keep_alive(pki: Pki) -> None:
         await until(lambda: [d.payload for d in it.ingest.committed] == [b"silent"])
 
 
-async def test_redelivery_on_reconnect(pki: Pki) -> None:
-    async with running_broker(pki) as it:
+async def test_redelivery_on_reconnect(pki: Pki, over: type[RawClient]) -> None:
+    async with running_broker(pki, over=over) as it:
         it.service("watcher")
         watcher = await it.client("watcher", clean=False)
         await watcher.subscribed("#", qos=2)
@@ -183,8 +185,8 @@ async def test_redelivery_on_reconnect(pki: Pki) -> None:
         await watcher.close()
 
 
-async def test_subscribe_failure(pki: Pki) -> None:
-    async with running_broker(pki) as it:
+async def test_subscribe_failure(pki: Pki, over: type[RawClient]) -> None:
+    async with running_broker(pki, over=over) as it:
         client = await it.client("d")
         client.write(subscribe(3, "iot/v1/e/telemetry", READINGS, "$share/g/iot/v1/d/#", "a/#/b"))
         assert await client.packet() == b"\x90\x06\x00\x03\x80\x01\x80\x80"
@@ -192,8 +194,8 @@ async def test_subscribe_failure(pki: Pki) -> None:
         await client.close()
 
 
-async def test_dollar_topics(pki: Pki) -> None:
-    async with running_broker(pki) as it:
+async def test_dollar_topics(pki: Pki, over: type[RawClient]) -> None:
+    async with running_broker(pki, over=over) as it:
         it.service("watcher")
         watcher = await it.client("watcher")
         await watcher.subscribed("#", "+/#", "+/v1/d/telemetry", qos=0)
@@ -207,8 +209,8 @@ async def test_dollar_topics(pki: Pki) -> None:
         await watcher.close()
 
 
-async def test_unsubscribe(pki: Pki) -> None:
-    async with running_broker(pki) as it:
+async def test_unsubscribe(pki: Pki, over: type[RawClient]) -> None:
+    async with running_broker(pki, over=over) as it:
         it.service("watcher")
         watcher = await it.client("watcher")
         await watcher.subscribed(READINGS, EVENTS, STATUS, qos=1)
