@@ -35,7 +35,6 @@ TESTED_OTHERWISE: dict[str, str] = {
     "launcher/loopback.py": "e2e/test_up.py, through every start",
     "launcher/ourselves.py": "e2e/test_up.py, through every start",
     "launcher/plan.py": "e2e/test_up.py, through every start",
-    "launcher/process.py": "e2e/test_up.py starts and stops every process with it",
     "launcher/spawn.py": "integration/launcher/test_supervisor.py kills the parent",
     "migrations/*.py": "every test with a database runs them",
     "shadow/conflict.py": "integration/shadow/test_shadow_table.py, where two writers meet",

@@ -25,7 +25,7 @@ class KillableEdge:
 
     async def start(self) -> None:
         """Returns when devices may connect."""
-        given = {f.name: getattr(self._options, f.name) for f in fields(EdgeOptions) if f.name != "on_ready"}
+        given = {f.name: getattr(self._options, f.name) for f in fields(EdgeOptions) if f.name not in ("on_ready", "wss_origins")}
         command = wrapped([sys.executable, "-m", __name__, json.dumps(given, default=str)], None, "SIGKILL")
         self._process = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
@@ -45,7 +45,7 @@ class KillableEdge:
 
 def _main(given: dict[str, object]) -> None:
     paths = {name: Path(str(given[name])) for name in ("certificate", "key", "ca", "data")}
-    ready = lambda mqtt, http: print("port", mqtt, flush=True)  # noqa: E731
+    ready = lambda mqtt, wss, http: print("port", mqtt, flush=True)  # noqa: E731
     options = EdgeOptions(**{**given, **paths, "on_ready": ready})  # type: ignore[arg-type]
     process.run(lambda stop: run_edge(options, stop))
 
