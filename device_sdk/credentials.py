@@ -3,10 +3,13 @@
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
 from iotsphere.errors import Misconfigured
+
+MQTTS_PORT = 8883
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,17 @@ class Credentials:
             return msgspec.json.decode(file.read_bytes(), type=cls, dec_hook=lambda _, text: place / text)
         except (OSError, msgspec.DecodeError) as error:
             raise Misconfigured(f"{file}: {error}") from error
+
+    @classmethod
+    def of(cls, id: str, url: str, directory: Path = Path(), device_type: str = "") -> "Credentials":  # noqa: A002 - the field's name
+        """A device that connects to that URL, its files in the directory under their usual names."""
+        where = urlsplit(url)
+        ca, certificate, key = (directory / name for name in ("ca.crt", f"{id}.crt", f"{id}.key"))
+        return cls(id, where.hostname or "localhost", where.port or MQTTS_PORT, ca, certificate, key, device_type)
+
+    def to_json(self) -> bytes:
+        """As ID.json has it, in lines."""
+        return msgspec.json.format(msgspec.json.encode(self, enc_hook=str), indent=2) + b"\n"
 
     def tls(self) -> ssl.SSLContext:
         """A context that trusts only that authority and shows the device's certificate.

@@ -35,7 +35,7 @@ def add(
     issued = with_database(lambda c: enrol(c, authority, Enrolment(ids, type, org, simulated)))
     files = [credentials.write(i, authority, out, d, type, mqtts) for d, i in zip(ids, issued, strict=True)]
     printed = [asdict(file) for file in files]
-    print(json.dumps(printed[0] if count is None else printed, indent=2 if count is None else None))
+    print(json.dumps(printed[0] if count is None else printed, indent=2 if count is None else None, default=str))
     if count is None and sys.stderr.isatty():
         print(f"try it: {command_line(files[0])}", file=sys.stderr)
 

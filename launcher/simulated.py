@@ -71,5 +71,4 @@ def _prefix(organization: str, device_type: str) -> str:
 
 def _loaded(wanted: Sequence[str], device_type: str, where: Endpoints, directory: Path) -> list[Credentials]:
     """The address is of today: ports may have changed since the files were written."""
-    found = [credentials.connect_file(device, device_type, where.mqtts, directory) for device in wanted]
-    return [Credentials(f.id, f.host, f.port, Path(f.ca), Path(f.certificate), Path(f.key), f.device_type) for f in found]
+    return [Credentials.of(device, where.mqtts, directory, device_type) for device in wanted]

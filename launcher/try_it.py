@@ -3,19 +3,19 @@
 import json
 import shlex
 
+from device_sdk import Credentials
 from iotsphere import topics
 from iotsphere.devices import device_type
 from iotsphere.devices._spec import Measurement
-from launcher.credentials import ConnectFile
 
 
-def command_line(device: ConnectFile) -> str:
+def command_line(device: Credentials) -> str:
     """`mosquitto_pub …` with one plausible reading of the type's first measurement."""
     first = device_type(device.device_type).measurements[0]
     return shlex.join(
         [
             "mosquitto_pub", "-h", device.host, "-p", str(device.port), "-i", device.id, "-q", "1",
-            "--cafile", device.ca, "--cert", device.certificate, "--key", device.key,
+            "--cafile", str(device.ca), "--cert", str(device.certificate), "--key", str(device.key),
             "-t", topics.telemetry(device.id), "-m", json.dumps({"values": {first.key: plausible(first)}}),
         ]
     )  # fmt: skip

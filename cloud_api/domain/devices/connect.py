@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from cloud_api.domain.devices.schemas import ConnectInfo
 from cloud_api.domain.devices.table import DeviceRow
+from device_sdk import Credentials
 from iotsphere import topics
 from iotsphere.devices._spec import DeviceType, Measurement
 
@@ -46,16 +47,7 @@ class Connect:
 
     def credentials(self, device: DeviceRow) -> bytes:
         """The file ID.json, by which device_sdk finds its way; names of files are meant from its own directory."""
-        found = {
-            "id": device.id,
-            "host": self._host,
-            "port": self._port,
-            "ca": "ca.crt",
-            "certificate": f"{device.id}.crt",
-            "key": f"{device.id}.key",
-            "device_type": device.device_type,
-        }
-        return json.dumps(found, indent=2).encode()
+        return Credentials.of(device.id, f"mqtts://{self._host}:{self._port}", device_type=device.device_type).to_json()
 
     def _example(self, device_type: str) -> dict[str, dict[str, float]]:
         declared = self._types.get(device_type)

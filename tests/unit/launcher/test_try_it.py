@@ -2,19 +2,20 @@
 
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 
+from device_sdk import Credentials
 from iotsphere import topics
 from iotsphere.devices import device_types
 from iotsphere.devices._spec import Measurement
-from launcher.credentials import ConnectFile
 from launcher.try_it import command_line, plausible
 
 
 def test_it_is_one_line_that_a_shell_takes_apart_again() -> None:
     key, declared = next(iter(device_types().items()))
-    line = command_line(ConnectFile("d", "iot.example", 8884, "/a b/ca.crt", "/a b/d.crt", "/a b/d.key", key))
+    line = command_line(Credentials.of("d", "mqtts://iot.example:8884", Path("/a b"), key))
     words = shlex.split(line)
     options = dict(zip(words[1::2], words[2::2], strict=True))
     assert words[0] == "mosquitto_pub"
