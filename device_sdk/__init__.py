@@ -1,8 +1,25 @@
 """What runs on a device: readings out, commands and wishes in, over MQTT with a certificate."""
 
-from device_sdk.aio import AioDevice
+from device_sdk.aio import AioDevice, AioTicket
 from device_sdk.client import Device, Ticket
 from device_sdk.credentials import Credentials
 from device_sdk.handlers import CommandFailed, CommandRejected
+from device_sdk.journal import OutboxUnavailable
+from device_sdk.options import IN_MEMORY
+from device_sdk.outbox import Batching, Limits
+from device_sdk.readings import Reading
 
-__all__ = ["AioDevice", "CommandFailed", "CommandRejected", "Credentials", "Device", "Ticket"]
+__all__ = [
+    "IN_MEMORY",
+    "AioDevice",
+    "AioTicket",
+    "Batching",
+    "CommandFailed",
+    "CommandRejected",
+    "Credentials",
+    "Device",
+    "Limits",
+    "OutboxUnavailable",
+    "Reading",
+    "Ticket",
+]

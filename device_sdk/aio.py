@@ -3,12 +3,9 @@
 import asyncio
 import inspect
 import logging
-import math
-import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Generator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Generator, Mapping
 from random import Random
 from types import TracebackType
 from typing import Any
@@ -16,64 +13,82 @@ from typing import Any
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 
-from device_sdk.base import BaseDevice
-from device_sdk.handlers import Answer, AsyncHandler, failed, succeeded, unknown
-from device_sdk.outbox import Done, Message
-from device_sdk.reconnect import ShortSessions, full_jitter
-from device_sdk.session import WINDOW, Desired
-from iotsphere.errors import Refused
-from iotsphere.messages import CommandRequest
+from device_sdk.aio_link import AioLink
+from device_sdk.aio_writer import TaskWriter
+from device_sdk.base import BaseDevice, Readings, as_readings
+from device_sdk.handlers import Answer, AsyncHandler, failed, succeeded, unfit, unknown
+from device_sdk.outbox import Priority
+from device_sdk.readings import Reading
+from device_sdk.receipt import Receipt, State
+from device_sdk.reconnect import FullJitter, ShortSessions
+from device_sdk.session import Desired, Severity
+from iotsphere.errors import InvalidInput, Misconfigured, Refused
+from iotsphere.messages import CommandRequest, CommandResponse
 
 log = logging.getLogger("device_sdk")
-CONNECT_S = 10.0
-INCOMING = 1000  # messages between paho and our reader, which never waits; aiomqtt's policy: drop_newest
-SUBACK_REFUSED = 0x80
+Done = Callable[[bool], None]
 
 
-class AioTicket:
-    """What became of one message. Await it for the PUBACK (True) or its loss (False), or leave it alone."""
+class AioTicket(Receipt):
+    """What became of one call. Await it for the PUBACK (True) or its loss (False), or leave it alone."""
+
+    __slots__ = ("_callback", "_waiting")
 
     def __init__(self) -> None:
-        self._finished = asyncio.Event()
-        self._acknowledged = False
+        super().__init__()
         self._callback: Done | None = None
-
-    def _finish(self, acknowledged: bool) -> None:
-        self._acknowledged = acknowledged
-        self._finished.set()
-        if self._callback is not None:
-            self._callback(acknowledged)
+        self._waiting: list[asyncio.Future[None]] = []
 
     @property
     def done(self) -> bool:
         """Whether its PUBACK came: the platform has it."""
-        return self._acknowledged
+        return self.state is State.ACKNOWLEDGED
 
     def then(self, callback: Done) -> None:
         """Call it when the message is acknowledged (True) or lost (False); at once when it is already. One at most."""
-        if self._finished.is_set():
-            callback(self._acknowledged)
-        else:
-            self._callback = callback
+        self._callback = callback
+        self._changed()
+
+    def _changed(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+        if self._callback is not None and self.state not in (State.KEEPING, State.KEPT):
+            callback, self._callback = self._callback, None
+            callback(self.done)
+
+    async def leave(self, *states: State) -> None:
+        """Wait until it is in none of these states."""
+        while self.state in states:
+            future = asyncio.get_running_loop().create_future()
+            self._waiting.append(future)
+            await future
 
     async def wait(self) -> bool:
         """Wait for the PUBACK. False: dropped for want of room, or the device was closed."""
-        await self._finished.wait()
-        return self._acknowledged
+        await self.leave(State.KEEPING, State.KEPT)
+        return self.done
 
     def __await__(self) -> Generator[Any, None, bool]:
         return self.wait().__await__()
 
 
-class AioDevice(BaseDevice[AsyncHandler, AioTicket]):
-    """A device in the running event loop; handlers may be coroutine functions. See BaseDevice for the arguments."""
+class AioDevice(BaseDevice[AsyncHandler]):
+    """A device in the running event loop; handlers may be coroutine functions. See BaseDevice for the arguments.
+
+    What publish(), event() and status() have taken is durable when they return; calls of several tasks share a write, which
+    is made in a thread.
+    """
 
     def _set_up(self) -> None:
-        self._outgoing = asyncio.Event()
         self._incoming = asyncio.Event()
         self._settled = asyncio.Event()  # something was acknowledged, a session began or an attempt failed
-        self._refused: Refused | None = None
+        self._refused: Refused | Misconfigured | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._link: AioLink | None = None
+        keeping, journal = self._session.keeping, self._journal
+        self._writer = None if journal is None else TaskWriter(self.id, keeping, journal, self._wake)
 
     # ── life ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -86,9 +101,11 @@ class AioDevice(BaseDevice[AsyncHandler, AioTicket]):
             Refused: the broker answered and said no, or it is not the one that the authority vouches for.
             Misconfigured: a certificate file is missing or wrong.
         """
-        tls = await asyncio.to_thread(self._credentials.tls)
+        await asyncio.to_thread(self._tls.context)
+        self._refused = None
+        self._session.open()
         self._tasks = [
-            asyncio.create_task(self._run(tls), name=f"device-{self.id}"),
+            asyncio.create_task(self._run(), name=f"device-{self.id}"),
             asyncio.create_task(self._work(), name=f"device-{self.id}-handlers"),
         ]
         await self._until(lambda: self._session.connected or self._refused is not None, timeout)
@@ -97,13 +114,20 @@ class AioDevice(BaseDevice[AsyncHandler, AioTicket]):
             raise self._refused
 
     async def close(self, timeout: float = 5.0) -> None:
-        """Wait at most ``timeout`` seconds for the backlog while connected, then disconnect and end every task."""
+        """Wait at most ``timeout`` seconds for the backlog while connected, then disconnect and end every task.
+
+        What is not acknowledged by then stays in the outbox's file for the next start.
+        """
+        self._session.close()
+        self._wake()
         await self._until(lambda: not self._session.busy, timeout)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        self._session.close()
+        self._session.abandon()
+        if self._writer is not None:
+            await self._writer.close()
 
     async def _until(self, condition: Callable[[], bool], timeout: float) -> None:
         try:
@@ -121,27 +145,31 @@ class AioDevice(BaseDevice[AsyncHandler, AioTicket]):
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.close()
 
-    async def _run(self, tls: ssl.SSLContext) -> None:
-        delays, short = full_jitter(Random()), ShortSessions()
+    async def _run(self) -> None:
+        options = self._options
+        jitter, short = FullJitter(Random(), options.first_retry_s, options.longest_retry_s), ShortSessions()
         while True:
             began = time.monotonic()
-            error = await self._connection(tls)
+            error = await self._attempt()
             lasted = self._session.connected
             if lasted:
+                jitter.served(time.monotonic() - began)
                 error = short.ended(time.monotonic() - began, error)
             self._session.disconnected()
             self._lost(error, log_it=lasted or not self.last_error)
-            delays = full_jitter(Random()) if lasted else delays
-            await asyncio.sleep(next(delays))
+            await asyncio.sleep(jitter.next())
 
-    async def _connection(self, tls: ssl.SSLContext) -> str:
+    async def _attempt(self) -> str:
         """Serve one connection; returns why it ended."""
+        self.attempts += 1
         try:
-            await self._serve(tls)
+            tls = await asyncio.to_thread(self._tls.context)
+            self._link = AioLink(self._credentials, tls, self._options, self._session, self._wake)
+            await self._link.run()
         except MqttConnectError as error:
             self._refused = Refused("protocol", f"the broker refused the connection: {error}")
             return str(error)
-        except Refused as error:
+        except (Refused, Misconfigured) as error:
             self._refused = error
             return str(error)
         except aiomqtt.MqttError as error:
@@ -152,6 +180,8 @@ class AioDevice(BaseDevice[AsyncHandler, AioTicket]):
         except Exception as error:  # a defect must not leave the device disconnected for ever
             log.exception("%s: the connection failed", self.id)
             return f"{type(error).__name__}: {error}"
+        finally:
+            self._link = None
         return "the connection ended"
 
     def _lost(self, error: str, *, log_it: bool) -> None:
@@ -160,68 +190,73 @@ class AioDevice(BaseDevice[AsyncHandler, AioTicket]):
         if log_it:
             log.warning("%s is not connected to %s:%d: %s", self.id, self._credentials.host, self._credentials.port, error)
 
-    async def _serve(self, tls: ssl.SSLContext) -> None:
-        client = aiomqtt.Client(
-            self._credentials.host,
-            self._credentials.port,
-            identifier=self.id,
-            clean_session=True,
-            tls_context=tls,
-            keepalive=self._keep_alive,
-            timeout=CONNECT_S,
-            max_inflight_messages=0,  # the session keeps the window
-            max_queued_incoming_messages=INCOMING,
-            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-        )
-        client.pending_calls_threshold = WINDOW
-        async with _connected(client):
-            await self._subscribe(client)
-            await self._exchange(client)
-
-    async def _exchange(self, client: aiomqtt.Client) -> None:
-        error: BaseException | None = None
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._read(client), name=f"device-{self.id}-read")
-                tasks.create_task(self._write(client, tasks), name=f"device-{self.id}-write")
-        except* aiomqtt.MqttError as errors:
-            error = errors.exceptions[0]
-        if error is not None:  # raised out here: before Python 3.11.4 what an except* raises comes wrapped in a group
-            raise aiomqtt.MqttError(str(error))
-
-    async def _subscribe(self, client: aiomqtt.Client) -> None:
-        granted = await client.subscribe([(topic, 1) for topic in self._session.subscriptions])
-        if any(int(code) >= SUBACK_REFUSED for code in granted if isinstance(code, int)):
-            raise Refused("acl", "the broker refused the subscriptions")
-        self._session.established()
-        self._outgoing.set()
-        self._settled.set()
-
-    async def _read(self, client: aiomqtt.Client) -> None:
-        async for message in client.messages:
-            payload = message.payload
-            self._session.received(str(message.topic), payload if isinstance(payload, bytes) else b"")
-            self._outgoing.set()
+    def _wake(self) -> None:
+        """Something has changed: whoever may go on looks again."""
+        if self._link is not None:
+            self._link.wake()
+        if self._session.has_work:
             self._incoming.set()
-
-    async def _write(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
-        while True:
-            await self._outgoing.wait()
-            self._outgoing.clear()
-            while (message := self._session.take()) is not None:
-                tasks.create_task(self._send(client, message), name=f"device-{self.id}-send")
-
-    async def _send(self, client: aiomqtt.Client, message: Message) -> None:
-        await client.publish(message.topic, self._session.payload(message), qos=1, timeout=math.inf)
-        self._session.acknowledged(message)
-        self._outgoing.set()
         self._settled.set()
+        if self._writer is not None:
+            self._writer.look()
 
-    def _queue(self, call: Callable[[Done], None]) -> AioTicket:
+    # ── going out ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def publish(self, values: Mapping[str, float], ts: float | None = None, *, priority: Priority = "normal") -> AioTicket:
+        """Send readings of one moment; ``ts`` in ms since the Unix epoch, now when absent.
+
+        Raises:
+            InvalidInput: a reading that is no finite number, or that the device type does not declare.
+            OutboxUnavailable: the disk is full or broken; nothing was kept.
+        """
+        return await self._keep(lambda ticket: self._session.publish([Reading(values, ts)], ticket, priority))
+
+    async def publish_all(self, readings: Readings, *, priority: Priority = "normal") -> AioTicket:
+        """Send readings of many moments in one write, as few messages; raises as publish()."""
+        return await self._keep(lambda ticket: self._session.publish(as_readings(readings), ticket, priority))
+
+    async def event(
+        self,
+        name: str,
+        severity: Severity = "info",
+        data: Mapping[str, Any] | None = None,
+        *,
+        priority: Priority = "normal",
+    ) -> AioTicket:
+        """Send an event.
+
+        Raises:
+            OutboxUnavailable: the disk is full or broken; nothing was kept.
+        """
+        return await self._keep(lambda ticket: self._session.event(name, severity, data, ticket, priority))
+
+    async def status(self, text: str) -> AioTicket:
+        """Send the device's own status text; it changes nothing about its presence. Raises as event()."""
+        return await self._keep(lambda ticket: self._session.status(text, ticket))
+
+    def report(self, properties: Mapping[str, Any]) -> AioTicket:
+        """Report properties to the shadow; None deletes one. What was reported before is not sent again.
+
+        State is kept in memory, so there is nothing to await but the PUBACK: after a restart the program reports what is so then.
+
+        Raises:
+            InvalidInput: the device type declares no such property, or another kind of value.
+        """
         ticket = AioTicket()
-        call(ticket._finish)
-        self._outgoing.set()
+        self._session.report(properties, ticket)
+        self._wake()
         return ticket
+
+    async def _keep(self, call: Callable[[AioTicket], None]) -> AioTicket:
+        ticket = AioTicket()
+        call(ticket)
+        self._wake()
+        await ticket.leave(State.KEEPING)
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket
+
+    # ── handling ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _work(self) -> None:
         while True:
@@ -229,49 +264,35 @@ class AioDevice(BaseDevice[AsyncHandler, AioTicket]):
             self._incoming.clear()
             while (work := self._session.next_work()) is not None:
                 await (self._obey(work) if isinstance(work, Desired) else self._execute(work))
-                self._outgoing.set()
+            self._wake()
 
     async def _obey(self, work: Desired) -> None:
         if self._desired_handler is None:
             return
         try:
-            answer = await _call(self._desired_handler, work.delta)
+            if answer := await _call(self._desired_handler, work.delta):
+                self.report(answer)
         except Exception:  # a defect of the program must not end the device
             log.exception("the handler of desired properties raised")
-            return
-        if answer:
-            self._session.report(answer)
 
     async def _execute(self, request: CommandRequest) -> None:
+        self._session.answer(request.id, await self._response(request))
+        self._wake()
+
+    async def _response(self, request: CommandRequest) -> CommandResponse:
         handler = self._command_handlers.get(request.name)
         if handler is None:
-            response = unknown(request)
-        else:
-            try:
-                response = succeeded(await _call(handler, request.params))
-            except Exception as error:  # told to the platform, with its reason
-                response = failed(request, error)
-        self._session.answer(request.id, response)
+            return unknown(request)
+        try:
+            params = self._typed.parameters(request)
+        except InvalidInput as error:
+            return unfit(error)
+        try:
+            return succeeded(await _call(handler, params))
+        except Exception as error:  # told to the platform, with its reason
+            return failed(request, error)
 
 
 async def _call(handler: AsyncHandler, argument: dict[str, Any]) -> Answer:
     answer = handler(argument)
     return await answer if inspect.isawaitable(answer) else answer
-
-
-@asynccontextmanager
-async def _connected(client: aiomqtt.Client) -> AsyncIterator[None]:
-    # aiomqtt connects in a thread, which goes on when its task is cancelled and would leave a session behind that
-    # nobody owns: wait for it, at most the connect's time-out, and end what it began.
-    entering = asyncio.create_task(client.__aenter__(), name="device-connect")
-    try:
-        await asyncio.shield(entering)
-    except asyncio.CancelledError:
-        await asyncio.wait({entering})
-        if entering.exception() is None:
-            await client.__aexit__(None, None, None)
-        raise
-    try:
-        yield
-    finally:
-        await client.__aexit__(None, None, None)

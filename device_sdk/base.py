@@ -1,30 +1,38 @@
-"""What both clients share: who the device is, its handlers, its state, and what it can say."""
+"""What both clients share: who the device is, its handlers, its state, and how it begins."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
-from device_sdk.credentials import Credentials
-from device_sdk.outbox import Done, MemoryOutbox, Policy
-from device_sdk.session import TELEMETRY, DeviceSession, Severity
+from device_sdk.credentials import Credentials, TlsSource
+from device_sdk.journal import Journal
+from device_sdk.options import Options
+from device_sdk.readings import Reading
+from device_sdk.session import DeviceSession
+from device_sdk.typed import Typed
+from iotsphere.devices import device_types
+from iotsphere.devices._spec import DeviceType
 
 H = TypeVar("H", bound=Callable[[dict[str, Any]], Any])
-T = TypeVar("T")
+Readings = Iterable[Reading | Mapping[str, float]]
 
 
-class BaseDevice(ABC, Generic[H, T]):
-    """One device. It connects, and reconnects for as long as it is open; what is published meanwhile waits in memory.
+class BaseDevice(ABC, Generic[H]):
+    """One device. It connects, and reconnects for as long as it is open; what is published meanwhile waits in its outbox.
 
     Args:
         id: the device id, which is also the client id and the certificate's CN.
-        ca, certificate, key: PEM files.
-        outbox: telemetry messages kept while the broker is away.
-        policy: what goes when the outbox is full.
-        keep_alive: seconds.
+        ca, certificate, key: PEM files. They are read again when they have changed: a renewed certificate needs no restart.
+        device_type: what it measures, reports and obeys; names that the type does not declare are errors. None: anything goes.
+        options: fields of Options.
 
     Attributes:
         last_error: why the device is not connected, or was not before; "" for nothing yet.
+        attempts: connections that were tried.
+
+    Raises:
+        Misconfigured: the outbox's file cannot be used.
     """
 
     def __init__(
@@ -36,15 +44,27 @@ class BaseDevice(ABC, Generic[H, T]):
         ca: Path | str,
         certificate: Path | str,
         key: Path | str,
-        outbox: int = TELEMETRY,
-        policy: Policy = "drop_oldest",
-        keep_alive: int = 60,
+        device_type: DeviceType | None = None,
+        **options: Any,
     ) -> None:
         self.id = id
         self.last_error = ""
+        self.attempts = 0
+        self._options = Options(**options)
         self._credentials = Credentials(id, host, port, Path(ca), Path(certificate), Path(key))
-        self._keep_alive = keep_alive
-        self._session = DeviceSession(id, outbox=MemoryOutbox(outbox, policy))
+        self._tls = TlsSource(self._credentials)
+        self._typed = Typed(device_type, undeclared=self._options.undeclared)
+        file = self._options.file(id, self._credentials.key)
+        self._journal = None if file is None else Journal(file, id, self._options.synchronous)
+        self._session = DeviceSession(
+            id,
+            limits=self._options.limits,
+            batching=self._options.batching,
+            encoding=self._options.encoding,
+            typed=self._typed,
+            kept=None if self._journal is None else self._journal.load(),
+            clock=self._options.clock,
+        )
         self._command_handlers: dict[str, H] = {}
         self._desired_handler: H | None = None
         self._set_up()
@@ -57,16 +77,26 @@ class BaseDevice(ABC, Generic[H, T]):
     def from_directory(cls, directory: Path | str, id: str, **options: Any) -> Self:  # noqa: A002 - the field's name
         """The device whose ID.json and keys lie in a directory, as `iotsphere device add` writes them.
 
+        Its type is the one in ID.json, if it is known here.
+
         Raises:
-            Misconfigured: the file is missing or wrong.
+            Misconfigured: a file is missing or wrong.
         """
         found = Credentials.load(directory, id)
+        options.setdefault("device_type", device_types().get(found.device_type))
         return cls(id, found.host, found.port, ca=found.ca, certificate=found.certificate, key=found.key, **options)
 
     # ── handlers ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def on_command(self, name: str) -> Callable[[H], H]:
-        """Decorator: call it with the parameters of each command of that name; what it returns is the result."""
+        """Decorator: call it with the parameters of each command of that name; what it returns is the result.
+
+        A command is run at most once: the same request again, after a restart too, gets the same answer.
+
+        Raises:
+            InvalidInput: the device type declares no such command.
+        """
+        self._typed.check_handler(name)
 
         def register(handler: H) -> H:
             self._command_handlers[name] = handler
@@ -88,13 +118,18 @@ class BaseDevice(ABC, Generic[H, T]):
 
     @property
     def backlog(self) -> int:
-        """Messages without PUBACK."""
+        """Messages without PUBACK, those that an earlier run has left included."""
         return self._session.backlog
 
     @property
     def dropped(self) -> int:
-        """Messages that had to go because the outbox was full."""
-        return self._session.dropped
+        """Readings and other messages that had to go for want of room or for their age, since the start."""
+        return self._session.keeping.dropped
+
+    @property
+    def rejected(self) -> str:
+        """The platform's last word on a refused shadow request, "" for none."""
+        return self._session.rejected
 
     @property
     def desired(self) -> dict[str, Any]:
@@ -111,28 +146,7 @@ class BaseDevice(ABC, Generic[H, T]):
         """Everything reported since the start."""
         return self._session.shadow.reported
 
-    # ── going out ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def publish(self, values: Mapping[str, float], ts: float | None = None) -> T:
-        """Send readings; ``ts`` in ms since the Unix epoch, now when absent.
-
-        Raises:
-            InvalidInput: a reading that is no finite number.
-        """
-        return self._queue(lambda done: self._session.publish(values, ts, done))
-
-    def report(self, properties: Mapping[str, Any]) -> T:
-        """Report properties to the shadow; None deletes one. What was reported before is not sent again."""
-        return self._queue(lambda done: self._session.report(properties, done))
-
-    def event(self, name: str, severity: Severity = "info", data: Mapping[str, Any] | None = None) -> T:
-        """Send an event."""
-        return self._queue(lambda done: self._session.event(name, severity, data, done))
-
-    def status(self, text: str) -> T:
-        """Send the device's own status text; it changes nothing about its presence."""
-        return self._queue(lambda done: self._session.status(text, done))
-
-    @abstractmethod
-    def _queue(self, call: Callable[[Done], None]) -> T:
-        """Let the session keep a message; returns what its sender can wait on."""
+def as_readings(readings: Readings) -> list[Reading]:
+    """Mappings are readings of now."""
+    return [reading if isinstance(reading, Reading) else Reading(reading) for reading in readings]

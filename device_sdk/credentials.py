@@ -67,3 +67,27 @@ class Credentials:
         except OSError as error:
             raise Misconfigured(f"certificates of {self.id} ({self.ca}, {self.certificate}, {self.key}): {error}") from error
         return context
+
+
+class TlsSource:
+    """The context of today: made again when one of the files has changed, so that a renewed certificate is used."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+        self._seen: tuple[object, ...] = ()
+        self._context: ssl.SSLContext | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """As Credentials.tls()."""
+        seen = tuple(map(_trace, (self._credentials.ca, self._credentials.certificate, self._credentials.key)))
+        if self._context is None or seen != self._seen:
+            self._context, self._seen = self._credentials.tls(), seen
+        return self._context
+
+
+def _trace(file: Path) -> object:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from iotsphere.errors import DeviceError
+from iotsphere.errors import DeviceError, InvalidInput
 from iotsphere.messages import CommandRequest, CommandResponse, Reason
 
 log = logging.getLogger("device_sdk")
@@ -34,6 +34,11 @@ class CommandRejected(CommandFailed):
 def unknown(request: CommandRequest) -> CommandResponse:
     """The answer to a command without a handler."""
     return CommandResponse(status="rejected", reason=Reason("unknown_command", f"this device has no command {request.name}"))
+
+
+def unfit(error: InvalidInput) -> CommandResponse:
+    """The answer to a command whose parameters are not what the device type declares."""
+    return CommandResponse(status="rejected", reason=Reason("invalid_params", str(error)))
 
 
 def succeeded(answer: Answer) -> CommandResponse:

@@ -6,17 +6,18 @@ A client of its own for each connection keeps paho from sending again what our o
 import socket
 import ssl
 import threading
+import time
 from typing import Any
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from device_sdk.bells import Bells
 from device_sdk.credentials import Credentials
-from device_sdk.outbox import Message
-from device_sdk.session import DeviceSession
+from device_sdk.options import Options
+from device_sdk.session import DeviceSession, Message
 from iotsphere.errors import Refused
 
-CONNECT_S = 10.0
 GOODBYE_S = 2.0
 SUBACK_REFUSED = 0x80
 
@@ -28,16 +29,17 @@ class Link:
     held our lock while calling paho would wait for a callback that waits for our lock.
 
     Args:
-        changed: guards the session; notified at every change.
+        bells: their lock guards the session.
     """
 
     def __init__(
-        self, credentials: Credentials, tls: ssl.SSLContext, keep_alive: int, session: DeviceSession, changed: threading.Condition
+        self, credentials: Credentials, tls: ssl.SSLContext, options: Options, session: DeviceSession, bells: Bells
     ) -> None:
         self._credentials = credentials
         self._session = session
-        self._changed = changed
-        self._keep_alive = keep_alive
+        self._bells = bells
+        self._options = options
+        self._deadline = 0.0
         self._in_flight: dict[int, Message] = {}
         self._acknowledged: list[int] = []  # at most the window
         self._answered = False
@@ -46,7 +48,7 @@ class Link:
         self._refusal: Refused | None = None
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, credentials.id, clean_session=True, reconnect_on_failure=False)
         self._client.tls_set_context(tls)
-        self._client.connect_timeout = CONNECT_S
+        self._client.connect_timeout = options.connect_s
         self._client.max_inflight_messages_set(0)  # the session keeps the window
         self._client.on_socket_open = _no_delay
         self._client.on_connect = self._on_connect
@@ -65,11 +67,12 @@ class Link:
             Refused: the broker said no, or is not trusted.
         """
         try:
-            self._client.connect(self._credentials.host, self._credentials.port, self._keep_alive)
+            self._client.connect(self._credentials.host, self._credentials.port, self._options.keep_alive)
         except ssl.SSLCertVerificationError as error:
             raise Refused("tls", f"the broker's certificate is not accepted: {error.verify_message}") from error
         except OSError as error:
             return False, f"{error}"
+        self._deadline = time.monotonic() + self._options.connect_s
         self._client.loop_start()
         try:
             self._serve(closing)
@@ -81,16 +84,26 @@ class Link:
 
     def _serve(self, closing: threading.Event) -> None:
         while True:
-            with self._changed:
-                self._changed.wait_for(
-                    lambda: self._ended or closing.is_set() or self._acknowledged or self._session.has_outgoing
-                )
+            with self._bells.lock:
+                while not (self._ended or closing.is_set() or self._acknowledged or self._session.has_outgoing or self._late):
+                    self._bells.outgoing.wait(self._patience())
                 self._settle()
                 if self._ended or closing.is_set():
                     return
-                messages = [(m, self._session.payload(m)) for m in iter(self._session.take, None)]
-            for message, payload in messages:
-                self._in_flight[self._client.publish(message.topic, payload, qos=1).mid] = message
+                if self._late:
+                    self._error = f"the broker does not answer within {self._options.connect_s:g} s"
+                    return
+                messages = list(iter(self._session.take, None))
+            for message in messages:
+                self._in_flight[self._client.publish(message.topic, message.payload, qos=1).mid] = message
+
+    @property
+    def _late(self) -> bool:
+        return not self._session.connected and time.monotonic() >= self._deadline
+
+    def _patience(self) -> float | None:
+        """How long nothing may happen, seconds."""
+        return self._session.next_due if self._session.connected else max(0.0, self._deadline - time.monotonic())
 
     def _settle(self) -> None:
         if not self._acknowledged:
@@ -98,21 +111,21 @@ class Link:
         for mid in self._acknowledged:
             self._session.acknowledged(self._in_flight.pop(mid))
         self._acknowledged.clear()
-        self._changed.notify_all()
+        self._bells.settled.notify_all()
 
     def _say_goodbye(self) -> None:
         self._client.disconnect()
-        with self._changed:
-            gone = self._changed.wait_for(lambda: self._ended, GOODBYE_S)
+        with self._bells.lock:
+            gone = self._bells.outgoing.wait_for(lambda: self._ended, GOODBYE_S)
         if not gone and (stuck := self._client.socket()) is not None:
             stuck.close()  # the broker does not even read our DISCONNECT
         self._client.loop_stop()
 
     def _end(self, error: str) -> None:
-        with self._changed:
+        with self._bells.lock:
             self._ended = True
             self._error = self._error or error
-            self._changed.notify_all()
+            self._bells.outgoing.notify_all()
 
     # ── paho's callbacks ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -129,19 +142,19 @@ class Link:
             self._refusal = Refused("acl", "the broker refused the subscriptions")
             self._end("subscriptions refused")
             return
-        with self._changed:
+        with self._bells.lock:
             self._session.established()
-            self._changed.notify_all()
+            self._bells.all()
 
     def _on_message(self, client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:
-        with self._changed:
+        with self._bells.lock:
             self._session.received(message.topic, bytes(message.payload))
-            self._changed.notify_all()
+            self._bells.all()
 
     def _on_publish(self, client: mqtt.Client, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
-        with self._changed:
+        with self._bells.lock:
             self._acknowledged.append(mid)
-            self._changed.notify_all()
+            self._bells.outgoing.notify_all()
 
     def _on_disconnect(self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         if self._answered:

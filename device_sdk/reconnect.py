@@ -1,6 +1,5 @@
 """What to make of connections that end: how long to wait before the next attempt, and what is likely wrong. Pure."""
 
-from collections.abc import Iterator
 from random import Random
 
 FIRST_S = 1.0
@@ -9,15 +8,28 @@ SHORT_S, SHORT_IN_A_ROW = 10.0, 3
 TWICE = "ended by the broker; is this device running twice?"
 
 
-def full_jitter(rng: Random, first: float = FIRST_S, longest: float = LONGEST_S) -> Iterator[float]:
-    """Seconds to wait, without end: each anywhere between 0 and a bound that doubles up to ``longest``.
+class FullJitter:
+    """How long to wait before the next attempt: anywhere between 0 and a bound that doubles.
 
     A fleet that lost its broker at one moment comes back spread over the whole bound, not in waves.
+
+    Args:
+        first, longest: the bound in seconds, at first and at most.
     """
-    bound = first
-    while True:
-        yield rng.uniform(0.0, bound)
-        bound = min(bound * 2, longest)
+
+    def __init__(self, rng: Random, first: float = FIRST_S, longest: float = LONGEST_S) -> None:
+        self._rng, self._first, self._longest = rng, first, longest
+        self._bound = first
+
+    def next(self) -> float:
+        """Seconds to wait now."""
+        bound, self._bound = self._bound, min(self._bound * 2, self._longest)
+        return self._rng.uniform(0.0, bound)
+
+    def served(self, seconds: float) -> None:
+        """A session has ended that lasted so long. One that was shorter than the wait before it has not calmed anything."""
+        if seconds >= self._bound:
+            self._bound = self._first
 
 
 class ShortSessions:

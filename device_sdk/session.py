@@ -1,44 +1,52 @@
-"""What a device says and does on the wire, without a socket: a shell brings messages in, takes messages out and keeps time.
+"""What a device says and does on the wire, without a socket and without a file.
 
 A shell calls established() once its SUBSCRIBE is granted, then publishes every message that take() gives (QoS 1) and calls
-acknowledged() at its PUBACK; it hands in what arrives by received() and runs what next_work() gives. Nothing here waits.
+acknowledged() at its PUBACK; it hands in what arrives by received() and runs what next_work() gives. When the outbox is
+durable it writes down what ``keeping`` collects (see writer.py). Nothing here waits.
 """
 
-import math
 import secrets
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
 
-from device_sdk.outbox import Done, Gaps, MemoryOutbox, Message, Outbox
+from device_sdk.changes import Kept
+from device_sdk.inbox import Inbox
+from device_sdk.keeping import Keeping
+from device_sdk.moments import Moments
+from device_sdk.outbox import RANK, Batching, Entry, Limits, Priority, Stream
+from device_sdk.readings import Encoder, Encoding, Reading, Telemetry, check_values, framed
+from device_sdk.receipt import Receipt
 from device_sdk.shadow import DeviceShadow
+from device_sdk.typed import Typed
 from iotsphere import topics
 from iotsphere.errors import InvalidInput
-from iotsphere.messages import CommandRequest, CommandResponse, DeviceEvent, Reason, ShadowRequest, ShadowUpdate
+from iotsphere.messages import CommandRequest, CommandResponse, DeviceEvent, ShadowRequest, ShadowUpdate
 
 WINDOW = 32  # messages on their way; the broker stops reading at 64
-URGENT = 1000  # answers, events and status texts kept; policy: drop_oldest
-WORK = 32  # commands that wait for their handler; policy: reject as busy
-REMEMBERED = 1000  # commands whose answer is kept in case the request comes again; policy: forget the oldest
-TELEMETRY = 10_000  # telemetry messages kept unless told otherwise
+CHUNK = 500  # readings of one message at most, however many are handed over at once
+
+LIMITS = Limits()
+ONE_BY_ONE = Batching()
 
 Severity = Literal["info", "warning", "error", "critical"]
 _encode = msgspec.json.Encoder().encode
-_request = msgspec.json.Decoder(CommandRequest).decode
 
 
-class Telemetry(msgspec.Struct, omit_defaults=True):
-    """One telemetry message; ``ts`` in ms, ``seq`` counts since ``boot``, ``dropped`` is a range of it that went missing."""
+@dataclass(slots=True)
+class Message:
+    """One PUBLISH, QoS 1.
 
-    ts: float
-    values: dict[str, float]
-    seq: int
-    boot: str
-    dropped: tuple[int, int] | None = None
+    Attributes:
+        acknowledged: what to do at its PUBACK.
+    """
+
+    topic: str
+    payload: bytes
+    acknowledged: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,42 +61,50 @@ class DeviceSession:
 
     Args:
         device: its id.
-        outbox: keeps telemetry; a MemoryOutbox unless given.
-        clock: seconds since the Unix epoch.
-        boot: names this run of the device; sequence numbers count within it.
+        kept: what a durable outbox holds; None for an outbox in memory.
+        clock: seconds since the Unix epoch; None for a device without one.
+        monotonic: seconds.
+        boot: names a new run of sequence numbers.
 
     Attributes:
         connected: whether a session is up and its subscriptions are granted.
-        dropped: messages that had to go because the outbox was full.
-        rejected: the platform's last word on a refused shadow update, "" for none.
+        keeping: what is not acknowledged; the shell writes it down.
+        rejected: the platform's last word on a refused shadow request, "" for none.
     """
 
     def __init__(
         self,
         device: str,
         *,
-        outbox: Outbox | None = None,
-        clock: Callable[[], float] = time.time,
+        limits: Limits = LIMITS,
+        batching: Batching = ONE_BY_ONE,
+        encoding: Encoding = "json",
+        typed: Typed | None = None,
+        kept: Kept | None = None,
+        clock: Callable[[], float] | None = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         boot: str | None = None,
     ) -> None:
+        found = kept or Kept()
         self.device = device
         self.shadow = DeviceShadow()
         self.connected = False
-        self.dropped = 0
         self.rejected = ""
-        self._clock = clock
-        self._boot = boot or secrets.token_hex(8)
-        self._telemetry: Outbox = outbox if outbox is not None else MemoryOutbox(TELEMETRY)
-        self._urgent: Outbox = MemoryOutbox(URGENT)
-        self._gaps = Gaps()
-        self._seq = 0
-        self._last_ts = 0.0
+        self._typed = typed or Typed(None)
+        self._batching, self._hasty = batching, replace(batching, seconds=0.0)
+        self._patient = True
+        self._encoder = Encoder(encoding)
+        self._moments = Moments(clock, monotonic)
+        # With a clock one run of numbers goes on over restarts. `up` begins anew at each start, and so does the run.
+        goes_on = clock is not None and bool(found.boot)
+        run = (found.boot, found.seq) if goes_on else (boot or secrets.token_hex(8), 0)
+        self.keeping = Keeping(limits, kept, self._moments, *run)
         self._on_the_way = 0
-        self._get: Message | None = None
-        self._reporters: list[Done] = []
-        self._work: deque[CommandRequest] = deque()
+        self._get_due = False
+        self._reporters: list[Receipt] = []
         self._delta: dict[str, Any] | None = None
-        self._answers: OrderedDict[str, CommandResponse | None] = OrderedDict()
+        self._inbox = Inbox(self._respond, self.keeping.note, found.commands, self._moments)
+        self._inbox.recover()
 
     # ── the connection ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -107,143 +123,159 @@ class DeviceSession:
     def established(self) -> None:
         """The subscriptions are granted: read the shadow again and send what has waited."""
         self.connected = True
-        self._get = Message(topics.shadow(self.device, "get"), ShadowRequest())
+        self._get_due = True
+        self.keeping.connected()
 
     def disconnected(self) -> None:
         """The connection is gone; what was on its way will be sent again."""
         self.connected = False
         self._on_the_way = 0
-        self._get = None
-        for outbox in (self._urgent, self._telemetry):
-            outbox.reconnected()
+        self._get_due = False
+        self.keeping.disconnected()
         self.shadow.disconnected()
 
+    def open(self) -> None:
+        """The device begins to connect."""
+        self._patient = True
+
     def close(self) -> None:
-        """The device ends: tell everyone who still waits that it is over."""
-        for outbox in (self._urgent, self._telemetry):
-            for message in outbox:
-                message.finish(False)
-        self._finish_reports(False)
+        """The device is about to end: readings wait no longer for others."""
+        self._patient = False
+
+    def abandon(self) -> None:
+        """The device has ended: tell everyone who still waits. A durable outbox keeps what is not acknowledged."""
+        self.keeping.abandon()
+        self._finish_reports(acknowledged=False)
 
     # ── going out ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def backlog(self) -> int:
         """Messages without PUBACK, an outstanding report included."""
-        return len(self._urgent) + len(self._telemetry) + (not self.shadow.settled)
+        return len(self.keeping) + (not self.shadow.settled)
 
     @property
     def busy(self) -> bool:
         """Whether something is on its way or will be at once: worth waiting for before a disconnect."""
-        waits = len(self._urgent) or len(self._telemetry) or self.shadow.report_due or self.shadow.report_on_its_way
-        return self.connected and bool(waits)
+        return self.connected and bool(len(self.keeping) or self.shadow.report_due or self.shadow.report_on_its_way)
 
     @property
     def has_outgoing(self) -> bool:
         """Whether take() has something."""
         if not self.connected or self._on_the_way >= WINDOW:
             return False
-        return self._get is not None or self.shadow.report_due or self._urgent.waiting or self._telemetry.waiting
+        return self._get_due or self.shadow.report_due or self.keeping.waiting(self._batch)
+
+    @property
+    def next_due(self) -> float | None:
+        """Seconds until take() has something although nothing happens; None for never."""
+        return self.keeping.next_due(self._batch) if self.connected and self._on_the_way < WINDOW else None
+
+    @property
+    def _batch(self) -> Batching:
+        return self._batching if self._patient else self._hasty
 
     def take(self) -> Message | None:
-        """The next message to publish, or None: the shadow first, then answers and events, then telemetry."""
+        """The next message to publish, or None: the shadow first, then what was dropped, then the outbox in its order."""
         if not self.has_outgoing:
             return None
         self._on_the_way += 1
-        return self._next()
-
-    def _next(self) -> Message | None:
-        if self._get is not None:
-            message, self._get = self._get, None
-            return message
-        if (urgent := self._urgent.take()) is not None:
-            return urgent
+        if self._get_due:
+            self._get_due = False
+            return Message(topics.shadow(self.device, "get"), _encode(ShadowRequest()), _nothing)
         if self.shadow.report_due:
-            return Message(topics.shadow(self.device, "update"), ShadowUpdate(state={"reported": self.shadow.take_report()}))
-        if (reading := self._telemetry.take()) is not None and reading.body.dropped is None:
-            reading.body.dropped = self._gaps.pop()
-        return reading
-
-    def payload(self, message: Message) -> bytes:
-        """What to publish."""
-        return message.body if isinstance(message.body, bytes) else _encode(message.body)
+            update = ShadowUpdate(state={"reported": self.shadow.take_report()})
+            return Message(topics.shadow(self.device, "update"), _encode(update), self._report_acknowledged)
+        if (gap := self.keeping.take_gap()) is not None:
+            return Message(topics.telemetry(self.device), self._encoder.lost(*gap), lambda: self.keeping.told(gap))
+        entries = self.keeping.take(self._batch)
+        payload = framed(entries) if entries[0].count else entries[0].body
+        return Message(entries[0].topic, payload, lambda: self.keeping.acknowledged(entries))
 
     def acknowledged(self, message: Message) -> None:
         """The PUBACK of a message that this connection's take() gave."""
         self._on_the_way -= 1
-        if message.outbox is not None:
-            message.outbox.acknowledged(message)
-        elif isinstance(message.body, ShadowUpdate):
-            self.shadow.report_acknowledged()
-            if self.shadow.settled:
-                self._finish_reports(True)
-        message.finish(True)
+        message.acknowledged()
 
-    def _finish_reports(self, acknowledged: bool) -> None:
+    def _report_acknowledged(self) -> None:
+        self.shadow.report_acknowledged()
+        if self.shadow.settled:
+            self._finish_reports(acknowledged=True)
+
+    def _finish_reports(self, *, acknowledged: bool) -> None:
         reporters, self._reporters = self._reporters, []
-        for done in reporters:
-            done(acknowledged)
+        for receipt in reporters:
+            receipt.acknowledged() if acknowledged else receipt.gone()
 
-    def publish(self, values: Mapping[str, float], ts: float | None = None, done: Done | None = None) -> None:
-        """Queue readings; ``ts`` in ms since the Unix epoch, now when absent.
+    # ── handed over by the device's program ────────────────────────────────────────────────────────────────────────
+
+    def publish(self, readings: Sequence[Reading], receipt: Receipt | None = None, priority: Priority = "normal") -> None:
+        """Queue readings.
 
         Raises:
-            InvalidInput: no reading, or one that is no finite number.
+            InvalidInput: no reading, one that is no finite number, or one that the device type does not declare.
         """
-        if not values:
-            raise InvalidInput("values", "must hold at least one measurement")
-        for name, value in values.items():
-            if not isinstance(value, int | float) or not math.isfinite(value):
-                raise InvalidInput(f"values.{name}", "must be a finite number; text belongs in report() or event()")
-        self._seq += 1
-        body = Telemetry(self._now() if ts is None else ts, dict(values), self._seq, self._boot)
-        self._keep(self._telemetry, Message(topics.telemetry(self.device), body, done))
+        if not readings:
+            raise InvalidInput("readings", "must hold at least one")
+        rank = _rank(priority)
+        for reading in readings:
+            check_values(reading.values)
+            self._typed.check_values(reading.values)
+        for start in range(0, len(readings), CHUNK):
+            self._publish(readings[start : start + CHUNK], rank, receipt)
 
-    def _now(self) -> float:
-        # Two readings of one instant would be one key to the store: the later one is moved by a microsecond.
-        now = round(self._clock() * 1000, 3)
-        if 0 <= self._last_ts - now < 1:
-            now = round(self._last_ts + 0.001, 3)
-        self._last_ts = now
-        return now
+    def _publish(self, readings: Sequence[Reading], rank: int, receipt: Receipt | None) -> None:
+        first = self.keeping.numbers(len(readings))
+        body = self._encoder.body([self._telemetry(reading, first + n) for n, reading in enumerate(readings)])
+        entry = Entry(
+            Stream.READING, topics.telemetry(self.device), body, rank, boot=self.keeping.boot, seq=first, count=len(readings)
+        )
+        self.keeping.keep(entry, receipt)
+
+    def _telemetry(self, reading: Reading, seq: int) -> Telemetry:
+        if reading.ts is not None:
+            return Telemetry(reading.ts, dict(reading.values), seq, self.keeping.boot)
+        ts, up = self._moments.now()
+        return Telemetry(ts, dict(reading.values), seq, self.keeping.boot, up)
 
     def event(
-        self, name: str, severity: Severity = "info", data: Mapping[str, Any] | None = None, done: Done | None = None
+        self,
+        name: str,
+        severity: Severity = "info",
+        data: Mapping[str, Any] | None = None,
+        receipt: Receipt | None = None,
+        priority: Priority = "normal",
     ) -> None:
         """Queue an event."""
-        body = DeviceEvent(name=name, severity=severity, ts=self._now(), data=dict(data) if data else None)
-        self._keep(self._urgent, Message(topics.event(self.device), body, done))
+        body = DeviceEvent(name=name, severity=severity, ts=self._moments.now()[0], data=dict(data) if data else None)
+        self.keeping.keep(Entry(Stream.EVENT, topics.event(self.device), _encode(body), _rank(priority)), receipt)
 
-    def status(self, text: str, done: Done | None = None) -> None:
+    def status(self, text: str, receipt: Receipt | None = None) -> None:
         """Queue the device's own status text."""
-        self._keep(self._urgent, Message(topics.status(self.device), text.encode(), done))
+        self.keeping.keep(Entry(Stream.EVENT, topics.status(self.device), text.encode(), RANK["normal"]), receipt)
 
-    def report(self, properties: Mapping[str, Any], done: Done | None = None) -> None:
-        """Report properties to the shadow; None deletes one."""
+    def report(self, properties: Mapping[str, Any], receipt: Receipt | None = None) -> None:
+        """Report properties to the shadow; None deletes one.
+
+        Raises:
+            InvalidInput: the device type declares no such property, or another kind of value.
+        """
+        self._typed.check_report(properties)
         self.shadow.report(properties)
-        if done is None:
+        if receipt is None:
             return
-        self._reporters.append(done)
+        receipt.expect()
+        receipt.kept()
+        self._reporters.append(receipt)
         if self.shadow.settled:
-            self._finish_reports(True)
-
-    def _keep(self, outbox: Outbox, message: Message) -> None:
-        gone = outbox.add(message)
-        if gone is None:
-            return
-        self.dropped += 1
-        if isinstance(gone.body, Telemetry):
-            self._gaps.add(gone.body.seq, gone.body.seq)
-            if gone.body.dropped is not None:
-                self._gaps.add(*gone.body.dropped)
-        gone.finish(False)
+            self._finish_reports(acknowledged=True)
 
     # ── coming in ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def received(self, topic: str, payload: bytes) -> None:
         """A message arrived. A malformed one is noted in ``rejected``: a device must outlive its platform's defects."""
         if (command_id := topics.command_id_of_request(topic)) is not None:
-            self._command(command_id, payload)
+            self._inbox.received(command_id, payload)
             return
         try:
             document = msgspec.json.decode(payload)
@@ -263,8 +295,6 @@ class DeviceSession:
                 delta = self.shadow.delta(document)
             case ["shadow", "update", "documents"]:
                 self.shadow.documents(document)
-            case ["shadow", "update", "accepted"]:
-                self.shadow.accepted(document)
             case ["shadow", _, "rejected"]:
                 self._note_rejection(document)
         if delta is not None:
@@ -274,61 +304,34 @@ class DeviceSession:
         if document["code"] != 404:
             self.rejected = f"{document['code']} {document['message']}"
 
-    def _command(self, command_id: str, payload: bytes) -> None:
-        if command_id in self._answers:
-            self._answer_again(command_id)
-            return
-        try:
-            request = _request(payload)
-        except msgspec.DecodeError as error:
-            self._reject(command_id, "malformed", str(error))
-            return
-        if request.id != command_id:
-            self._reject(command_id, "malformed", f"the id {request.id} is not the topic's")
-        elif request.expires_at <= self._clock() * 1000:
-            self._reject(command_id, "expired", "it came after its time")
-        elif len(self._work) >= WORK:
-            self._reject(command_id, "busy", f"{WORK} commands wait already")
-        else:
-            self._remember(command_id, None)
-            self._work.append(request)
-
-    def _answer_again(self, command_id: str) -> None:
-        self._respond(command_id, self._answers[command_id] or CommandResponse(status="in_progress"))
-
-    def _reject(self, command_id: str, code: str, text: str) -> None:
-        self._respond(command_id, CommandResponse(status="rejected", reason=Reason(code, text)))
-
-    def _respond(self, command_id: str, response: CommandResponse) -> None:
-        self._keep(self._urgent, Message(topics.command_response(self.device, command_id), response))
-
-    def _remember(self, command_id: str, response: CommandResponse | None) -> None:
-        self._answers[command_id] = response
-        if len(self._answers) > REMEMBERED:
-            self._answers.popitem(last=False)
+    def _respond(self, command_id: str, response: bytes) -> None:
+        topic = topics.command_response(self.device, command_id)
+        self.keeping.keep(Entry(Stream.ANSWER, topic, response, RANK["high"]), None)
 
     # ── work ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def has_work(self) -> bool:
         """Whether next_work() has something."""
-        return self._delta is not None or bool(self._work)
+        return self._delta is not None or self._inbox.ready
 
     def next_work(self) -> Desired | CommandRequest | None:
-        """What the device's program has to do next; run one at a time. A command may have expired while it waited."""
+        """What the device's program has to do next; run one at a time."""
         if self._delta is not None:
             work, self._delta = Desired(self._delta), None
             return work
-        while self._work:
-            request = self._work.popleft()
-            if request.expires_at > self._clock() * 1000:
-                return request
-            self.answer(
-                request.id, CommandResponse(status="rejected", reason=Reason("expired", "it waited too long on the device"))
-            )
-        return None
+        return self._inbox.next()
 
     def answer(self, command_id: str, response: CommandResponse) -> None:
         """The final answer to a command that next_work() gave; it is repeated whenever the request comes again."""
-        self._remember(command_id, response)
-        self._respond(command_id, response)
+        self._inbox.answered(command_id, response)
+
+
+def _nothing() -> None:
+    """At the PUBACK of a question."""
+
+
+def _rank(priority: Priority) -> int:
+    if priority not in RANK:
+        raise InvalidInput("priority", f"must be one of {', '.join(RANK)}")
+    return RANK[priority]

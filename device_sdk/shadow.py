@@ -76,10 +76,6 @@ class DeviceShadow:
         if current["version"] >= self.version:
             self._take(current, (current.get("state") or {}).get("desired"))
 
-    def accepted(self, document: Document) -> None:
-        """Our own update was accepted."""
-        self.version = max(self.version, document["version"])
-
     def report(self, properties: Mapping[str, Any]) -> None:
         """Note what is to be reported; None deletes a property.
 

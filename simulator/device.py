@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from device_sdk import AioDevice, CommandFailed, CommandRejected, Credentials
+from device_sdk import IN_MEMORY, AioDevice, CommandFailed, CommandRejected, Credentials
 from iotsphere.devices._spec import DeviceType
 from iotsphere.errors import Misconfigured, Refused
 from simulator.behaviour import Behaviour
@@ -30,6 +30,7 @@ class SimulatedDevice:
             ca=credentials.ca,
             certificate=credentials.certificate,
             key=credentials.key,
+            outbox=IN_MEMORY,  # a fleet of thousands leaves nothing behind
         )
         self._device.on_desired(self._obey)
         for command in device_type.commands:
@@ -69,20 +70,20 @@ class SimulatedDevice:
         loop, tick = asyncio.get_running_loop(), 0
         due = loop.time() + phase * self._schedule.interval_s
         while True:
-            self._say(tick)
+            await self._say(tick)
             await asyncio.sleep(due - loop.time())
             tick, due = tick + 1, due + self._schedule.interval_s
             if self._device.last_error and not self._device.connected:
                 self._tally.last_error = f"{self._device.id}: {self._device.last_error}"
 
-    def _say(self, tick: int) -> None:
+    async def _say(self, tick: int) -> None:
         self._behaviour.wish(self._device.desired, self._device.desired_version)
         result = self._behaviour.advance(self._clock())
         if chosen := self._schedule.due(tick, result.readings):
-            self._device.publish(chosen).then(self._tally.sent())
+            (await self._device.publish(chosen)).then(self._tally.sent())
         self._device.report(result.reported)
         for name, severity, data in result.events:
-            self._device.event(name, severity, data)  # type: ignore[arg-type]  # a type's severities are checked by its contract test
+            await self._device.event(name, severity, data)  # type: ignore[arg-type]  # a type's severities are checked by its contract test
 
     def _obey(self, delta: dict[str, Any]) -> dict[str, Any]:
         self._tally.desired += 1

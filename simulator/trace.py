@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from device_sdk.readings import Reading
 from device_sdk.session import DeviceSession
 from iotsphere.devices._spec import DeviceType
 from simulator.behaviour import Behaviour
@@ -22,8 +23,8 @@ def payloads(device_type: DeviceType, seed: int, device: str, start_s: float, st
     session.take()  # the question for the shadow
     for step in range(steps):
         now = start_s + (step + 1) * dt
-        session.publish(schedule.due(step, behaviour.advance(now).readings))
+        session.publish([Reading(schedule.due(step, behaviour.advance(now).readings))])
         message = session.take()
         if message is not None:
-            yield session.payload(message)
+            yield message.payload
             session.acknowledged(message)

@@ -218,8 +218,8 @@ _KINDS: Mapping[str, Any] = {"number": (int, float), "integer": (int,), "boolean
 
 def value_fault(prop: Property, value: Any) -> str | None:
     """What is wrong with a value: its type, out of range, none of the options; None when nothing is."""
-    if not isinstance(value, _KINDS[prop.kind]) or (prop.kind in ("number", "integer") and isinstance(value, bool)):
-        return f"must be {'an' if prop.kind == 'integer' else 'a'} {prop.kind}"
+    if fault := kind_fault(prop, value):
+        return fault
     if prop.options and value not in prop.options:
         return f"must be one of {', '.join(prop.options)}"
     if prop.kind not in ("number", "integer"):
@@ -228,6 +228,13 @@ def value_fault(prop: Property, value: Any) -> str | None:
         return f"must be at least {prop.low:g} {prop.unit}".rstrip()
     if prop.high is not None and value > prop.high:
         return f"must be at most {prop.high:g} {prop.unit}".rstrip()
+    return None
+
+
+def kind_fault(prop: Property, value: Any) -> str | None:
+    """What is wrong with a value's JSON type, and nothing else; None when nothing is."""
+    if not isinstance(value, _KINDS[prop.kind]) or (prop.kind in ("number", "integer") and isinstance(value, bool)):
+        return f"must be {'an' if prop.kind == 'integer' else 'a'} {prop.kind}"
     return None
 
 

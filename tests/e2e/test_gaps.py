@@ -8,7 +8,8 @@ import asyncpg
 import pytest
 import uvloop
 
-from device_sdk import AioDevice
+from device_sdk import AioDevice, Limits
+from device_sdk.outbox import Policy
 from ingest.sequences_table import AccountRow, list_accounts
 from iotsphere.infra.postgres import make_pool
 from tests.support.edge import RunningEdge, running_edge
@@ -80,7 +81,7 @@ async def test_a_device_that_publishes_through_a_restart_of_the_edge_misses_noth
         nonlocal count
         while sending:
             count += 1
-            made.publish({"n": count})
+            await made.publish({"n": count})
             await asyncio.sleep(0.002)
 
     async with running_edge(pki, migrated_dsn, valkey_url, mqtt_port=port) as edge:
@@ -99,20 +100,20 @@ async def test_a_device_that_publishes_through_a_restart_of_the_edge_misses_noth
 
 @pytest.mark.parametrize("policy", ["drop_oldest", "drop_newest"])
 async def test_what_did_not_fit_into_the_outbox_is_declared_lost(
-    pki: Pki, migrated_dsn: str, valkey_url: str, devices: list[AioDevice], policy: str
+    pki: Pki, migrated_dsn: str, valkey_url: str, devices: list[AioDevice], policy: Policy
 ) -> None:
     port = free_port()
     async with running_edge(pki, migrated_dsn, valkey_url, mqtt_port=port) as edge:
-        made = await connected(edge, devices, outbox=20, policy=policy)
+        made = await connected(edge, devices, limits=Limits(messages=20, policy=policy))
         for n in range(1, 11):
-            made.publish({"n": n})
+            await made.publish({"n": n})
         await settled(made)
     for n in range(11, 71):
-        made.publish({"n": n})
+        await made.publish({"n": n})
     assert made.dropped == 40
     async with running_edge(pki, migrated_dsn, valkey_url, mqtt_port=port):
         await settled(made)
-        made.publish({"n": 71})
+        await made.publish({"n": 71})
         await settled(made)
         row = await account(migrated_dsn, 71)
         assert (row.account.received, row.account.declared, row.account.missing) == (31, 40, 0)

@@ -2,86 +2,25 @@
 
 import asyncio
 import json
-import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from broker.api import Lane, Sent
-from device_sdk import AioDevice, CommandFailed, CommandRejected, Device
+from device_sdk import IN_MEMORY, CommandFailed, CommandRejected, Limits
 from device_sdk.reconnect import TWICE
 from iotsphere import topics
 from iotsphere.errors import Misconfigured, Refused
 from tests.support.brokers import TestBroker, running_broker
 from tests.support.pki import Pki
+from tests.support.sdk_drivers import Driver, Make, write_connection
 from tests.support.servers import free_port
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
-
-
-def write_connection(pki: Pki, id: str, port: int) -> None:
-    if not (pki.directory / f"{id}.crt").exists():
-        pki.issue(id)
-    found = {"id": id, "host": "localhost", "port": port, "ca": "ca.crt", "certificate": f"{id}.crt", "key": f"{id}.key"}
-    (pki.directory / f"{id}.json").write_text(json.dumps(found))
-
-
-class Threads:
-    """Drives the client with threads from an event loop."""
-
-    name = "threads"
-
-    def __init__(self, pki: Pki, id: str, **options: Any) -> None:
-        self.device = Device.from_directory(pki.directory, id, **options)
-
-    async def connect(self, timeout: float = 10.0) -> None:
-        await asyncio.to_thread(self.device.connect, timeout)
-
-    async def close(self, timeout: float = 5.0) -> None:
-        await asyncio.to_thread(self.device.close, timeout)
-
-    async def acknowledged(self, ticket: Any) -> bool:
-        return await asyncio.to_thread(ticket.wait, 5.0)
-
-
-class Tasks:
-    """The asyncio client."""
-
-    name = "tasks"
-
-    def __init__(self, pki: Pki, id: str, **options: Any) -> None:
-        self.device = AioDevice.from_directory(pki.directory, id, **options)
-
-    async def connect(self, timeout: float = 10.0) -> None:
-        await self.device.connect(timeout)
-
-    async def close(self, timeout: float = 5.0) -> None:
-        await self.device.close(timeout)
-
-    async def acknowledged(self, ticket: Any) -> bool:
-        async with asyncio.timeout(5.0):
-            return bool(await ticket)
-
-
-Driver = Threads | Tasks
-Make = Callable[..., Driver]
-
-
-@pytest.fixture(params=[Threads, Tasks], ids=["threads", "tasks"])
-def make(request: pytest.FixtureRequest) -> Make:
-    return request.param  # type: ignore[no-any-return]
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left() -> Any:
-    before = set(threading.enumerate())
-    yield
-    left = [t.name for t in threading.enumerate() if t not in before and t.name.startswith(("device-", "paho"))]
-    assert left == []
 
 
 @asynccontextmanager
@@ -116,7 +55,7 @@ async def command(it: TestBroker, id: str, name: str, params: dict[str, Any], ex
 async def test_a_reading_is_acknowledged_after_its_commit_and_not_before(make: Make, pki: Pki) -> None:
     async with online(make, pki) as (it, driver):
         it.ingest.gates[Lane.TELEMETRY].clear()
-        ticket = driver.device.publish({"water": 51.5})
+        ticket = await driver.publish({"water": 51.5})
         await asyncio.sleep(0.2)
         assert not ticket.done
         assert driver.device.backlog == 1
@@ -130,8 +69,8 @@ async def test_a_reading_is_acknowledged_after_its_commit_and_not_before(make: M
 
 async def test_events_status_and_reports_arrive(make: Make, pki: Pki) -> None:
     async with online(make, pki) as (it, driver):
-        assert await driver.acknowledged(driver.device.event("door", "warning", {"open": True}))
-        assert await driver.acknowledged(driver.device.status("all is well"))
+        assert await driver.acknowledged(await driver.event("door", "warning", {"open": True}))
+        assert await driver.acknowledged(await driver.status("all is well"))
         await tell(it, topics.shadow_reply("d", "get", "rejected"), {"code": 404, "message": "no shadow"})
         assert await driver.acknowledged(driver.device.report({"mode": "eco"}))
         assert bodies(it, "shadow/update") == [{"state": {"reported": {"mode": "eco"}}}]
@@ -191,15 +130,15 @@ async def test_a_wish_is_obeyed_and_what_the_handler_returns_is_reported(make: M
 
 async def test_it_comes_back_by_itself_and_sends_what_waited(make: Make, pki: Pki) -> None:
     async with online(make, pki) as (it, driver):
-        first = driver.device.publish({"x": 1})
+        first = await driver.publish({"x": 1})
         assert await driver.acknowledged(first)
         it.ingest.gates[Lane.TELEMETRY].clear()
-        waiting = driver.device.publish({"x": 2})
+        waiting = await driver.publish({"x": 2})
         await asyncio.sleep(0.1)
         await it.broker.kick("d", "kicked")
         await until(lambda: not driver.device.connected)
         assert driver.device.last_error
-        away = driver.device.publish({"x": 3})
+        away = await driver.publish({"x": 3})
         it.ingest.gates[Lane.TELEMETRY].set()
         assert await driver.acknowledged(waiting)
         assert await driver.acknowledged(away)
@@ -211,7 +150,7 @@ async def test_it_comes_back_by_itself_and_sends_what_waited(make: Make, pki: Pk
 
 async def test_a_device_that_runs_twice_is_told_what_is_likely_wrong(make: Make, pki: Pki) -> None:
     async with online(make, pki) as (_, driver):
-        twin = make(pki, "d")
+        twin = make(pki, "d", outbox=IN_MEMORY)
         await twin.connect()
         try:
             await until(lambda: TWICE in driver.device.last_error and TWICE in twin.device.last_error, 20)
@@ -221,7 +160,7 @@ async def test_a_device_that_runs_twice_is_told_what_is_likely_wrong(make: Make,
 
 async def test_a_burst_over_the_window_arrives_complete_and_in_order(make: Make, pki: Pki) -> None:
     async with online(make, pki) as (it, driver):
-        tickets = [driver.device.publish({"x": n}) for n in range(300)]
+        tickets = [await driver.publish({"x": n}) for n in range(300)]
         assert await driver.acknowledged(tickets[-1])
         await until(lambda: driver.device.backlog == 0)
         assert [b["values"]["x"] for b in bodies(it, "telemetry")] == list(range(300))
@@ -231,8 +170,8 @@ async def test_what_does_not_fit_is_dropped_counted_and_told(make: Make, pki: Pk
     async with running_broker(pki) as it:
         it.device("d")
         write_connection(pki, "d", it.port)
-        driver = make(pki, "d", outbox=10)
-        tickets = [driver.device.publish({"x": n}) for n in range(25)]
+        driver = make(pki, "d", limits=Limits(messages=10))
+        tickets = [await driver.publish({"x": n}) for n in range(25)]
         assert driver.device.dropped == 15
         await driver.connect()
         assert await driver.acknowledged(tickets[-1])

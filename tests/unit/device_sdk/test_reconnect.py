@@ -1,22 +1,35 @@
 """Waiting before the next attempt."""
 
-from itertools import islice
 from random import Random
 
-from device_sdk.reconnect import TWICE, ShortSessions, full_jitter
+from device_sdk.reconnect import TWICE, FullJitter, ShortSessions
+
+
+def waits(seed: int, count: int = 12) -> list[float]:
+    jitter = FullJitter(Random(seed))
+    return [jitter.next() for _ in range(count)]
 
 
 def test_the_bound_doubles_to_the_longest_and_the_wait_is_anywhere_below() -> None:
-    waits = [list(islice(full_jitter(Random(seed)), 12)) for seed in range(400)]
-    highest = [max(column) for column in zip(*waits, strict=True)]
-    lowest = [min(column) for column in zip(*waits, strict=True)]
-    for wait, bound in zip(highest, [1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 60], strict=True):
-        assert 0.9 * bound < wait <= bound
-    assert all(wait < 0.1 * bound for wait, bound in zip(lowest, highest, strict=True))
+    columns = list(zip(*map(waits, range(400)), strict=True))
+    for column, bound in zip(columns, [1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 60], strict=True):
+        assert 0.9 * bound < max(column) <= bound
+        assert min(column) < 0.1 * bound
 
 
 def test_devices_do_not_come_back_in_step() -> None:
-    assert len({round(next(full_jitter(Random(seed))), 6) for seed in range(50)}) == 50
+    assert len({round(waits(seed)[0], 6) for seed in range(50)}) == 50
+
+
+def test_only_a_session_that_lasted_longer_than_the_wait_calms_it() -> None:
+    highest = Random()
+    highest.uniform = lambda low, high: high  # type: ignore[method-assign]
+    jitter = FullJitter(highest)
+    assert [jitter.next() for _ in range(3)] == [1, 2, 4]
+    jitter.served(3.0)
+    assert jitter.next() == 8
+    jitter.served(16.0)
+    assert jitter.next() == 1
 
 
 def test_sessions_that_end_again_and_again_within_seconds_make_it_suspicious() -> None:

@@ -5,8 +5,12 @@ from typing import Any
 
 import pytest
 
-from device_sdk.outbox import MemoryOutbox, Message
-from device_sdk.session import URGENT, WINDOW, WORK, Desired, DeviceSession
+from device_sdk.changes import Kept
+from device_sdk.inbox import WORK
+from device_sdk.outbox import Batching, Limits
+from device_sdk.readings import Reading
+from device_sdk.receipt import Receipt, State
+from device_sdk.session import CHUNK, WINDOW, Desired, DeviceSession, Message
 from iotsphere import topics
 from iotsphere.errors import InvalidInput
 from iotsphere.messages import CommandRequest, CommandResponse
@@ -15,21 +19,28 @@ NOW = 1_760_000_000.0
 
 
 class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
+    def __init__(self, now: float = NOW) -> None:
+        self.now = now
 
     def __call__(self) -> float:
         return self.now
 
 
-def session(limit: int = 100, **options: Any) -> DeviceSession:
-    return DeviceSession("d", outbox=MemoryOutbox(limit, **options), clock=Clock(), boot="b00t")
+def session(limit: int = 100, policy: Any = "drop_oldest", **options: Any) -> DeviceSession:
+    options = {"clock": Clock(), "monotonic": Clock(50.0), "boot": "b00t", **options}
+    return DeviceSession("d", limits=Limits(messages=limit, policy=policy), **options)
 
 
 def online(**options: Any) -> DeviceSession:
     made = session(**options)
     establish(made)
     return made
+
+
+def publish(made: DeviceSession, n: float, ts: float | None = None) -> Receipt:
+    receipt = Receipt()
+    made.publish([Reading({"x": n}, ts)], receipt)
+    return receipt
 
 
 def establish(made: DeviceSession, version: int = 1, **state: Any) -> None:
@@ -51,8 +62,8 @@ def sent(made: DeviceSession) -> list[tuple[str, Any]]:
 
 
 def _decoded(made: DeviceSession, message: Message) -> Any:
-    payload = made.payload(message)
-    return json.loads(payload) if payload.startswith(b"{") else payload.decode()
+    payload = message.payload
+    return json.loads(payload) if payload[:1] in b"{[" else payload.decode()
 
 
 def command(made: DeviceSession, id: str, expires_in: float = 10.0, name: str = "blink") -> None:
@@ -72,7 +83,7 @@ def test_every_subscription_can_match_only_the_devices_own_topics() -> None:
 
 def test_nothing_goes_out_before_the_session_is_established() -> None:
     made = session()
-    made.publish({"x": 1})
+    publish(made, 1)
     made.event("hello")
     made.report({"a": 1})
     assert made.take() is None
@@ -81,45 +92,46 @@ def test_nothing_goes_out_before_the_session_is_established() -> None:
 
 def test_the_shadow_is_read_first_at_every_connect_then_what_waited_goes() -> None:
     made = session()
-    made.publish({"x": 1.5, "on": True})
+    made.publish([Reading({"x": 1.5, "on": True})])
     made.event("hello", "warning", {"k": 1})
     made.status("well")
     made.report({"a": 1})
     establish(made)
     assert sent(made) == [
-        ("event", {"name": "hello", "severity": "warning", "ts": NOW * 1000 + 0.001, "data": {"k": 1}}),
-        ("status", "well"),
         ("shadow/update", {"state": {"reported": {"a": 1}}}),
+        ("event", {"name": "hello", "severity": "warning", "ts": NOW * 1000 + 0.001, "data": {"k": 1}}),
         ("telemetry", {"ts": NOW * 1000, "values": {"x": 1.5, "on": True}, "seq": 1, "boot": "b00t"}),
+        ("status", "well"),
     ]
     assert made.backlog == 0
 
 
 def test_two_readings_of_one_instant_have_two_times() -> None:
     made = online()
-    made.publish({"x": 1})
-    made.publish({"x": 2})
-    made.publish({"x": 3}, ts=123.0)
+    publish(made, 1)
+    publish(made, 2)
+    publish(made, 3, 123.0)
     assert [body["ts"] for _, body in sent(made)] == [NOW * 1000, NOW * 1000 + 0.001, 123.0]
 
 
 def test_a_clock_that_is_set_back_is_followed() -> None:
-    made = online()
-    made.publish({"x": 1})
-    made._clock.now -= 3600  # type: ignore[attr-defined]
-    made.publish({"x": 2})
+    clock = Clock()
+    made = online(clock=clock)
+    publish(made, 1)
+    clock.now -= 3600
+    publish(made, 2)
     assert [body["ts"] for _, body in sent(made)] == [NOW * 1000, (NOW - 3600) * 1000]
 
 
 @pytest.mark.parametrize("values", [{}, {"x": float("nan")}, {"x": float("inf")}, {"x": "12"}, {"x": None}])
 def test_what_is_no_number_is_refused_at_once(values: Any) -> None:
     with pytest.raises(InvalidInput):
-        session().publish(values)
+        session().publish([Reading(values)])
 
 
 def test_a_message_leaves_only_at_its_acknowledgement() -> None:
-    made, done = online(), []
-    made.publish({"x": 1}, done=done.append)
+    made = online()
+    receipt = publish(made, 1)
     first = made.take()
     assert first is not None
     assert made.take() is None
@@ -128,17 +140,17 @@ def test_a_message_leaves_only_at_its_acknowledgement() -> None:
     establish(made)
     again = made.take()
     assert again is not None
-    assert made.payload(again) == made.payload(first)
-    assert done == []
+    assert again.payload == first.payload
+    assert receipt.state is State.KEPT
     made.acknowledged(again)
-    assert done == [True]
+    assert receipt.state is State.ACKNOWLEDGED
     assert made.backlog == 0
 
 
 def test_no_more_than_the_window_is_on_its_way() -> None:
     made = online()
     for n in range(WINDOW + 5):
-        made.publish({"x": n})
+        publish(made, n)
     taken = list(iter(made.take, None))
     assert len(taken) == WINDOW
     made.acknowledged(taken[0])
@@ -147,34 +159,119 @@ def test_no_more_than_the_window_is_on_its_way() -> None:
     assert made.take() is None
 
 
+def told(made: DeviceSession) -> list[Any]:
+    """Sequence numbers that go out now, and the ranges that are declared lost."""
+    return [body.get("dropped") or body["seq"] for _, body in sent(made)]
+
+
 def test_what_was_dropped_is_counted_and_told_once() -> None:
-    made, done = session(limit=3), []
-    for n in range(6):
-        made.publish({"x": n}, done=done.append)
-    assert made.dropped == 3
-    assert done == [False] * 3
+    made = session(limit=3)
+    receipts = [publish(made, n) for n in range(6)]
+    assert made.keeping.dropped == 3
+    assert [receipt.state for receipt in receipts] == [State.GONE] * 3 + [State.KEPT] * 3
     establish(made)
-    assert [(body["seq"], body.get("dropped")) for _, body in sent(made)] == [(4, [1, 3]), (5, None), (6, None)]
+    assert told(made) == [[1, 3], 4, 5, 6]
+    publish(made, 6)
+    assert told(made) == [7]
+
+
+def test_what_was_dropped_is_told_by_a_message_that_stores_nothing() -> None:
+    made = session(limit=1)
+    publish(made, 1)
+    publish(made, 2)
+    establish(made)
+    assert sent(made)[0] == ("telemetry", {"boot": "b00t", "dropped": [1, 1], "values": {}})
 
 
 def test_the_record_of_dropped_messages_survives_the_message_that_carried_it() -> None:
     made = session(limit=2)
     for n in range(3):
-        made.publish({"x": n})
+        publish(made, n)
     establish(made)
-    assert made.take() is not None  # carries [1, 1] and is lost with its connection
+    assert made.take() is not None  # says [1, 1] and is lost with its connection
     made.disconnected()
-    made.publish({"x": 3})
+    publish(made, 3)
     establish(made)
-    assert [(body["seq"], body.get("dropped")) for _, body in sent(made)] == [(3, [1, 2]), (4, None)]
+    assert told(made) == [[1, 2], 3, 4]
 
 
 def test_the_newest_go_when_told_so() -> None:
     made = session(limit=2, policy="drop_newest")
     for n in range(4):
-        made.publish({"x": n})
+        publish(made, n)
     establish(made)
-    assert [(body["seq"], body.get("dropped")) for _, body in sent(made)] == [(1, [3, 4]), (2, None)]
+    assert told(made) == [[3, 4], 1, 2]
+
+
+def test_a_long_backlog_and_fresh_readings_take_turns() -> None:
+    made = session()
+    for n in range(4):
+        publish(made, n)
+    establish(made)
+    for n in range(4):
+        publish(made, n)
+    assert told(made) in ([5, 1, 6, 2, 7, 3, 8, 4], [1, 5, 2, 6, 3, 7, 4, 8])
+
+
+def test_readings_wait_for_others_until_they_are_enough_or_it_is_time() -> None:
+    clock = Clock(50.0)
+    made = online(batching=Batching(count=3, seconds=2.0), monotonic=clock)
+    publish(made, 1)
+    publish(made, 2)
+    assert made.take() is None
+    assert made.next_due == 2.0
+    publish(made, 3)
+    publish(made, 4)
+    [(_, body)] = sent(made)
+    assert [reading["seq"] for reading in body] == [1, 2, 3]
+    clock.now += 2.0
+    assert [body["seq"] for _, body in sent(made)] == [4]
+    publish(made, 5)
+    made.close()
+    assert [body["seq"] for _, body in sent(made)] == [5]
+
+
+def test_many_readings_at_once_are_few_messages_with_one_receipt() -> None:
+    made, receipt = online(), Receipt()
+    made.publish([Reading({"x": n}) for n in range(CHUNK + 1)], receipt)
+    messages = list(iter(made.take, None))
+    assert [len(json.loads(m.payload)) for m in messages[:1]] == [CHUNK]
+    made.acknowledged(messages[0])
+    assert receipt.state is State.KEPT
+    made.acknowledged(messages[1])
+    assert receipt.state is State.ACKNOWLEDGED
+
+
+def test_a_device_without_a_clock_says_how_long_it_was_up() -> None:
+    monotonic = Clock(50.0)
+    made = online(clock=None, monotonic=monotonic)
+    monotonic.now += 1.5
+    publish(made, 1)
+    made.event("hello")
+    assert sorted(sent(made), key=str) == [
+        ("event", {"name": "hello", "severity": "info", "ts": None, "data": None}),
+        ("telemetry", {"values": {"x": 1}, "seq": 1, "boot": "b00t", "up": 1500.0}),
+    ]
+
+
+def test_without_a_clock_a_command_lives_as_long_from_its_arrival_as_it_was_meant_to() -> None:
+    monotonic = Clock(50.0)
+    made = online(clock=None, monotonic=monotonic)
+    command(made, "c1", expires_in=5)
+    monotonic.now += 6
+    assert made.next_work() is None
+    assert sent(made)[0][1]["reason"]["code"] == "expired"
+
+
+def test_a_run_of_numbers_goes_on_after_a_restart_with_a_clock_and_begins_anew_without() -> None:
+    kept = Kept(boot="old", seq=7)
+    for clock, expected in ((Clock(), ("old", 8)), (None, ("b00t", 1))):
+        made = session(kept=kept, clock=clock)
+        publish(made, 1)
+        changes = made.keeping.begin_write()
+        assert changes is not None
+        assert (changes.boot, changes.seq) == expected
+        assert [(entry.boot, entry.seq) for entry in changes.entries] == [expected]
 
 
 def test_a_command_is_run_once_and_answered_as_often_as_it_is_asked() -> None:
@@ -193,10 +290,11 @@ def test_a_command_is_run_once_and_answered_as_often_as_it_is_asked() -> None:
 
 
 def test_an_expired_command_is_rejected_and_never_run() -> None:
-    made = online()
+    clock = Clock(50.0)
+    made = online(monotonic=clock)
     command(made, "late", expires_in=-1)
     command(made, "waits", expires_in=5)
-    made._clock.now += 6  # type: ignore[attr-defined]
+    clock.now += 6
     assert made.next_work() is None
     assert [(topic, body["reason"]["code"]) for topic, body in sent(made)] == [
         ("command/late/response", "expired"),
@@ -217,17 +315,18 @@ def test_a_malformed_command_is_rejected(payload: bytes) -> None:
 
 def test_too_many_commands_at_once_are_rejected_as_busy() -> None:
     made = online()
+    command(made, "running")
     for n in range(WORK + 1):
         command(made, f"c{n}")
     assert [(topic, body["reason"]["code"]) for topic, body in sent(made)] == [(f"command/c{WORK}/response", "busy")]
 
 
 def test_a_flood_of_events_is_bounded() -> None:
-    made = online()
-    for n in range(URGENT + 7):
+    made = online(limit=50)
+    for n in range(57):
         made.event(f"e{n}")
-    assert made.dropped == 7
-    assert made.backlog == URGENT
+    assert made.keeping.dropped == 7
+    assert made.backlog == 50
 
 
 def test_a_delta_is_work_and_a_later_one_replaces_it() -> None:
@@ -249,18 +348,23 @@ def test_three_wishes_while_away_are_obeyed_once() -> None:
     assert made.next_work() is None
 
 
+def report(made: DeviceSession, **properties: Any) -> Receipt:
+    receipt = Receipt()
+    made.report(properties, receipt)
+    return receipt
+
+
 def test_a_report_is_done_when_the_platform_has_all_of_it() -> None:
-    made, done = online(), []
-    made.report({"a": 1}, done=done.append)
+    made = online()
+    first = report(made, a=1)
     message = made.take()
     assert message is not None
-    made.report({"b": 1}, done=done.append)
+    second = report(made, b=1)
     made.acknowledged(message)
-    assert done == []
+    assert first.state is State.KEPT
     sent(made)
-    assert done == [True, True]
-    made.report({"b": 1}, done=done.append)
-    assert done == [True, True, True]
+    assert (first.state, second.state) == (State.ACKNOWLEDGED, State.ACKNOWLEDGED)
+    assert report(made, b=1).state is State.ACKNOWLEDGED
 
 
 @pytest.mark.parametrize("payload", [b"", b"[]", b"{}", b'{"version": "x"}', b'{"version": 1, "state": 3}', b"\xff"])
@@ -278,9 +382,8 @@ def test_a_refused_update_is_noted() -> None:
     assert made.rejected == "413 too large"
 
 
-def test_closing_tells_everyone_who_waits() -> None:
-    made, done = session(), []
-    made.publish({"x": 1}, done=done.append)
-    made.report({"a": 1}, done=done.append)
-    made.close()
-    assert done == [False, False]
+def test_the_end_tells_everyone_who_waits() -> None:
+    made = session()
+    receipts = [publish(made, 1), report(made, a=1)]
+    made.abandon()
+    assert [receipt.state for receipt in receipts] == [State.GONE] * 2
