@@ -1,6 +1,7 @@
 """An embedded broker with a recording ingest and listener."""
 
 import asyncio
+import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -145,13 +146,15 @@ async def running_broker(
     limits: Limits | None = None,
     subscriptions: SubscriptionStore | None = None,
     *,
+    context: ssl.SSLContext | None = None,
     over: type[RawClient] = RawClient,
     origins: tuple[str, ...] = (),
 ) -> AsyncIterator[TestBroker]:
     registry, ingest, listener = MemoryRegistry(), RecordingIngest(), RecordingListener()
     broker = EmbeddedBroker(
-        "127.0.0.1", 0, pki.server(), registry, Counter(), limits, subscriptions=subscriptions, wss_port=0, wss_origins=origins
-    )
+        "127.0.0.1", 0, context or pki.server(), registry, Counter(), limits,
+        subscriptions=subscriptions, wss_port=0, wss_origins=origins,
+    )  # fmt: skip
     await broker.start(ingest, listener)
     try:
         yield TestBroker(broker, pki, registry, ingest, listener, over)
