@@ -76,7 +76,7 @@ export class Shadow extends DevicePanel {
             <td data-label="Property">${row.title}</td>
             <td data-label="Desired" data-testid="desired">${withUnit(plain(row.desired), row.unit)}</td>
             <td data-label="Reported" data-testid="reported">${withUnit(plain(row.reported), row.unit)}</td>
-            <td data-label="State" data-testid="state">${mark(TONES[row.state], stateText(row))}${row.since ? html` <span class="muted small">since ${time(row.since)}</span>` : nothing}</td>
+            <td data-label="State" data-testid="state">${mark(TONES[row.state], stateText(row))}${row.since ? html`<div class="muted small">since ${time(row.since)}</div>` : nothing}</td>
           </tr>`,
         )}
       </tbody>
