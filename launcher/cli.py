@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from iotsphere.errors import CallerError, OperatorError, TemporaryError
-from launcher import cli_certs, cli_devices, cli_run, cli_telemetry, cli_users
+from launcher import cli_certs, cli_devices, cli_mqtt, cli_run, cli_telemetry, cli_users
 from launcher.cli_context import home, settings, where
 
 NOT_READY, NOT_RUNNING = 1, 3
@@ -25,6 +25,7 @@ app.add_typer(cli_users.app, name="user")
 app.add_typer(cli_devices.app, name="device")
 app.add_typer(cli_telemetry.app, name="telemetry")
 app.add_typer(cli_certs.app, name="certs")
+app.add_typer(cli_mqtt.app, name="mqtt")
 app.add_typer(cli_run.app, name="run")
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from iotsphere.devices import device_types
 from iotsphere.infra.tls import client_context
-from tests.support.platform import Installation, Platform, platform
+from tests.support.platform import IOTSPHERE, Installation, Platform, platform
 from tests.support.servers import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -312,3 +312,35 @@ def test_names_of_this_machine_are_in_the_certificate_and_addresses(tmp_path: Pa
                 context.wrap_socket(plain, server_hostname=name) as secured,
             ):
                 assert secured.version() in ("TLSv1.2", "TLSv1.3")
+
+
+def test_what_goes_over_mqtt_can_be_looked_at(running: Platform, tmp_path: Path) -> None:
+    look = ("mqtt", "sub", "--count", "1", "--seconds", "60", "--json")
+    found = json.loads(running.installation.must(*look, "--org", "demo", "iot/v1/+/telemetry"))
+    assert re.fullmatch(r"iot/v1/demo-[\w-]+/telemetry", found["topic"])
+    assert found["format"] == "json"
+    assert found["payload"][0]["values"] if isinstance(found["payload"], list) else found["payload"]["values"]
+    nobody = running.installation.cli(*look[:4], "--seconds", "0.5", "#")  # the demonstration fleet is another organization's
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+    refused = running.installation.cli("mqtt", "sub", "$SYS/#")
+    assert (refused.returncode, refused.stderr) == (2, "iotsphere: not granted: $SYS/#\n")
+
+
+def test_a_message_is_sent_by_hand_and_a_refusal_is_told(running: Platform, tmp_path: Path) -> None:
+    running.device("by-hand", TYPE, tmp_path)
+    topic, its_file = "iot/v1/by-hand/status", str(tmp_path / "by-hand.json")
+    with subprocess.Popen(
+        [*IOTSPHERE, "mqtt", "sub", "--count", "1", "--seconds", "30", topic],
+        env=running.installation.environment, stdout=subprocess.PIPE, text=True,
+    ) as listening:  # fmt: skip
+        sent = running.installation.must("mqtt", "pub", "--as", its_file, "--retain", topic, "-", stdin="up and well")
+        assert sent == f"acknowledged: 11 bytes on {topic} as by-hand\n"
+        assert "up and well" in listening.communicate(timeout=60)[0]
+    said = "iotsphere: topic: '{}' is refused, nothing was sent: {}\n"
+    for arguments, refusal in (
+        ((topic,), said.format(topic, "a service does not publish; publish as a device with --as ID.json")),
+        (("iot/v1/other/status", "--as", its_file), said.format("iot/v1/other/status", "the topic belongs to other")),
+        (("status", "--as", its_file), said.format("status", "no such topic: see the wire contract")),
+    ):
+        done = running.installation.cli("mqtt", "pub", *arguments)
+        assert (done.returncode, done.stderr) == (2, refusal)
