@@ -41,7 +41,9 @@ from cloud_api.domain.system.routes import root_router
 from cloud_api.domain.system.routes import router as system_router
 from cloud_api.domain.system.service import System
 from cloud_api.domain.telemetry.averages import Averages
+from cloud_api.domain.telemetry.exports import Exports
 from cloud_api.domain.telemetry.routes import router as telemetry_router
+from cloud_api.domain.telemetry.scope import Scopes
 from cloud_api.domain.telemetry.service import Telemetry
 from cloud_api.domain.users.accounts import Accounts
 from cloud_api.domain.users.routes import router as users_router
@@ -53,6 +55,7 @@ from cloud_api.outer import Outer, Switch
 from cloud_api.parts import CloudParts
 from cloud_api.query import known_parameters
 from cloud_api.tenancy import Tenancy
+from ingest.export import Export
 
 __all__ = ["CloudParts", "create_app"]
 
@@ -77,6 +80,7 @@ class Services:
     gaps: Gaps
     telemetry: Telemetry
     averages: Averages
+    exports: Exports
     dead_letters: DeadLetters
     shadows: Shadows
     commands: Commands
@@ -114,6 +118,7 @@ def _services(parts: CloudParts, tokens: Tokens, tenancy: Tenancy, devices: Devi
         gaps=gaps,
         telemetry=Telemetry(devices, parts.history, parts.types),
         averages=Averages(tenancy, parts.history, parts.types),
+        exports=Exports(Scopes(tenancy, parts.types), Export(parts.telemetry_pool)),
         dead_letters=DeadLetters(Tenancy(parts.telemetry_pool), parts.signals),
         shadows=shadows,
         commands=Commands(devices, parts.commands),

@@ -25,6 +25,12 @@ def data_source(simulated: Iterable[bool]) -> dict[str, str]:
     return {DATA_SOURCE: "simulation"} if any(simulated) else {}
 
 
+def sources(names: Iterable[str]) -> dict[str, str]:
+    """The header of telemetry: the one source of all readings, such as ``device`` or ``simulation``, or ``mixed``."""
+    found = set(names) or {"device"}
+    return {DATA_SOURCE: found.pop() if len(found) == 1 else "mixed"}
+
+
 def problems(*codes: int, **told: str) -> dict[int, ResponseSpec]:
     """For a handler's ``responses``: the problems that it answers with beside 400, 401 and 503.
 

@@ -1,5 +1,6 @@
 """SQL of registry.devices and what hangs on a device there. All of it runs in a tenant's transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -64,6 +65,7 @@ class Ownership:
     """Since when a device is its present owner's; None: from the beginning."""
 
     device: str
+    device_type: str
     simulated: bool
     owned_from: datetime | None
 
@@ -81,7 +83,7 @@ select d.id, d.device_type, d.manufacturer, d.organization_id, d.kind, d.status,
 from registry.devices d left join registry.presence p on p.device_id = d.id
 left join ops.device_status s on s.device_id = d.id
 """  # noqa: S608 - made of constants
-_OWNERSHIPS = f"select d.id, d.kind = 'simulated', {_OWNED_FROM} from registry.devices d"  # noqa: S608 - made of constants
+_OWNERSHIPS = f"select d.id, d.device_type, d.kind = 'simulated', {_OWNED_FROM} from registry.devices d"  # noqa: S608 - made of constants
 _FILTER = f"""
 d.status <> 'retired' and ($1::text is null or d.device_type = $1) and ($2::text is null or d.organization_id = $2)
 and ($3::text is null or position(lower($3) in lower(d.id)) > 0) and ($4::boolean is null or coalesce(p.connected, false) = $4)
@@ -116,11 +118,14 @@ async def fleet(connection: Connection, organization: str | None) -> list[tuple[
     return [tuple(row) for row in rows]
 
 
-async def ownerships(connection: Connection, device_type: str | None, organization: str | None) -> list[Ownership]:
-    """Every device, retired ones too, with its present owner's time."""
+async def ownerships(
+    connection: Connection, device_type: str | None, organization: str | None, devices: Sequence[str] | None = None
+) -> list[Ownership]:
+    """Devices by id, retired ones too, each with its present owner's time; None means any."""
     rows = await connection.fetch(
-        f"{_OWNERSHIPS} where ($1::text is null or d.device_type = $1) and ($2::text is null or d.organization_id = $2)",
-        device_type, organization,
+        f"""{_OWNERSHIPS} where ($1::text is null or d.device_type = $1) and ($2::text is null or d.organization_id = $2)
+            and ($3::text[] is null or d.id = any($3)) order by d.id""",
+        device_type, organization, None if devices is None else list(devices),
     )  # fmt: skip
     return [Ownership(*row.values()) for row in rows]
 

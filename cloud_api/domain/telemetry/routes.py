@@ -6,19 +6,24 @@ from typing import Annotated, Any
 from litestar import Request, Response, Router, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.response import Stream
 
 from cloud_api.auth import Principal
 from cloud_api.domain.telemetry.averages import Averages, Wanted
-from cloud_api.domain.telemetry.schemas import AverageView, HistoryView, LatestReadings
+from cloud_api.domain.telemetry.exports import FORMS, Exports, Lines
+from cloud_api.domain.telemetry.schemas import AverageView, HistoryView, LatestReadings, ReadingPage
+from cloud_api.domain.telemetry.scope import Scope
 from cloud_api.domain.telemetry.service import Telemetry
 from cloud_api.domain.telemetry.window import window
 from cloud_api.parts import CloudParts
-from cloud_api.responses import marked, problems
+from cloud_api.responses import marked, problems, sources
 from iotsphere.errors import InvalidInput
 
 Call = Request[Principal, None, Any]
 MAX_POINTS = 20_000
 MAX_MEASUREMENTS = 100
+MAX_READINGS = 10_000
+Names = Annotated[str | None, QueryParameter(description="measurements with commas between; all if absent")]
 From = Annotated[
     str | None, QueryParameter(name="from", description="RFC 3339 or ms since the Unix epoch; an hour before the end if absent")
 ]
@@ -30,16 +35,41 @@ async def history(
     request: Call,
     device: FromPath[str],
     telemetry: NamedDependency[Telemetry],
+    exports: NamedDependency[Exports],
     parts: NamedDependency[CloudParts],
     from_: From = None,
     to: To = None,
-    measurements: Annotated[str | None, QueryParameter(description="names with commas between; all if absent")] = None,
+    measurements: Names = None,
     max_points: Annotated[int, QueryParameter(ge=1, le=MAX_POINTS)] = 1000,
-) -> Response[HistoryView]:
-    """In columns, thinned to at most max_points per measurement."""
+) -> Response[HistoryView] | Stream:
+    """In columns, thinned to at most max_points per measurement.
+
+    With `Accept: text/csv` or `application/x-ndjson` all raw readings as a stream of lines, however many there are. A transfer
+    that breaks off has no end: HTTP clients call that an error.
+    """
     wanted = window(from_, to, parts.clock())
+    if media_type := file_type(request):
+        return file(await exports.lines(request.user, Scope([device]), wanted, names(measurements), media_type))
     view = await telemetry.history(request.user, device, wanted, names(measurements), max_points)
     return marked(view, [view.simulated])
+
+
+@get("/telemetry/{device:str}/readings", responses=problems(404, 422), summary="Raw readings of a device")
+async def readings(
+    request: Call,
+    device: FromPath[str],
+    exports: NamedDependency[Exports],
+    parts: NamedDependency[CloudParts],
+    from_: From = None,
+    to: To = None,
+    measurements: Names = None,
+    cursor: FromQuery[str] = "",
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_READINGS)] = 1000,
+) -> Response[ReadingPage]:
+    """One by one in the order of time, a page at a time, with their provenance and quality."""
+    wanted = window(from_, to, parts.clock())
+    page = await exports.readings(request.user, device, wanted, names(measurements), cursor, limit)
+    return Response(page, headers=sources(page.source or (["simulation"] if page.simulated else [])))
 
 
 @get("/telemetry/{device:str}/latest", responses=problems(404), summary="Newest readings of a device")
@@ -67,6 +97,21 @@ async def average(
     return marked(view, [view.simulated])
 
 
+def file_type(request: Call) -> str | None:
+    """The media type of a file, when one is preferred to JSON."""
+    best = request.accept.best_match(["application/json", *FORMS])
+    return best if best in FORMS else None
+
+
+def file(lines: Lines) -> Stream:
+    """The answer that a browser saves and a program reads line by line."""
+    headers = {
+        "Content-Disposition": f'attachment; filename="{lines.name}"',
+        **sources("simulation" if simulated else "device" for simulated in lines.simulated),
+    }
+    return Stream(lines.text, media_type=lines.media_type, headers=headers)
+
+
 def names(text: str | None) -> Sequence[str] | None:
     """The measurements of a query.
 
@@ -79,4 +124,4 @@ def names(text: str | None) -> Sequence[str] | None:
     return found or None
 
 
-router = Router("/", route_handlers=[history, latest, average], tags=["telemetry"])
+router = Router("/", route_handlers=[history, readings, latest, average], tags=["telemetry"])

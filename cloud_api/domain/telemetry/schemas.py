@@ -22,6 +22,30 @@ class HistoryView(msgspec.Struct, kw_only=True, frozen=True, rename={"from_": "f
     downsampled: bool
 
 
+class ReadingPage(msgspec.Struct, kw_only=True, frozen=True, rename={"from_": "from"}):
+    """Raw readings in columns that are equally long, by time and measurement.
+
+    Attributes:
+        unit, title: of the measurements in it that the device's type declares.
+        source: device | simulation | replay | import | predicted | manual.
+        quality: out_of_range | undeclared; null for a good one.
+        next_cursor: null on the last page.
+    """
+
+    device: str
+    simulated: bool
+    from_: int
+    to: int
+    unit: dict[str, str]
+    title: dict[str, str]
+    ts: list[float]
+    measurement: list[str]
+    value: list[float | None]
+    source: list[str]
+    quality: list[str | None]
+    next_cursor: str | None
+
+
 class NewestValue(msgspec.Struct, kw_only=True, frozen=True):
     """The newest reading of a measurement.
 

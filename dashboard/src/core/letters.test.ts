@@ -28,6 +28,7 @@ describe("a replay", () => {
 
   it("names the value that is meant", () => {
     expect(why({ measurement: "flow", reason: "a text is no number" })).toBe("flow: a text is no number");
+    expect(why({ measurement: "flow", reason: "flow is 1 already" })).toBe("flow is 1 already");
     expect(why({ measurement: null, reason: "no JSON" })).toBe("no JSON");
   });
 });

@@ -40,5 +40,5 @@ export function outcome({ asked, came_through, failed, waiting, dropped }: Repla
 
 /** Why a letter's message is not stored, in a sentence about this letter. */
 export function why({ measurement, reason }: Pick<Letter, "measurement" | "reason">): string {
-  return measurement ? `${measurement}: ${reason}` : reason;
+  return measurement && !reason.startsWith(measurement) ? `${measurement}: ${reason}` : reason;
 }

@@ -145,8 +145,8 @@ export class DeadLetters extends Part {
         <td data-label="Time">${time(at)}</td>
         <td data-label="Device" class="mono"><a href=${devicePath(device)}>${device}</a></td>
         <td data-label="Kind">${CATEGORIES[category] ?? category}</td>
-        <td data-label="Reason">${why(letter)}
-          ${waiting ? html`<span class="muted small">A replay is under way.</span>` : replays ? html`<span class="muted small">Replayed in vain ${plural(replays, "time")}.</span>` : nothing}</td>
+        <td data-label="Reason"><span>${why(letter)}
+          ${waiting ? html`<span class="muted small">A replay is under way.</span>` : replays ? html`<span class="muted small">Replayed in vain ${plural(replays, "time")}.</span>` : nothing}</span></td>
         <td data-label="" class="right"><button aria-expanded=${open ? "true" : "false"} aria-label="Payload of letter ${id}" @click=${() => void this.toggle(id)}>${open ? "Hide" : "Show"}</button></td>
       </tr>
       ${open ? html`<tr><td colspan="6">${payload(open)}</td></tr>` : nothing}`;

@@ -41,6 +41,7 @@ LEAST: dict[tuple[str, str], int] = {
     ("get", "/telemetry/average"): VIEWER,
     ("get", "/telemetry/{device}"): VIEWER,
     ("get", "/telemetry/{device}/latest"): VIEWER,
+    ("get", "/telemetry/{device}/readings"): VIEWER,
     ("get", "/dead-letters"): VIEWER,
     ("get", "/dead-letters/{letter}"): VIEWER,
     ("post", "/dead-letters/replay"): OPERATOR,
