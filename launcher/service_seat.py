@@ -13,7 +13,7 @@ from device_sdk.credentials import Credentials
 from iotsphere.errors import Misconfigured
 from launcher import certificates, installed
 from launcher.cli_context import with_database
-from launcher.credentials import connect_file, prepare
+from launcher.credentials import prepare
 from launcher.home import Home
 
 SEATS = 32
@@ -33,8 +33,7 @@ def taken(home: Home, organization: str, mqtts: str) -> Iterator[Credentials]:
     name, lock = _free(directory)
     with lock:
         _make_sure(home, organization, directory, name)
-        f = connect_file(name, "", mqtts, directory)
-        yield Credentials(f.id, f.host, f.port, Path(f.ca), Path(f.certificate), Path(f.key))
+        yield Credentials.of(name, mqtts, directory)
 
 
 def _free(directory: Path) -> tuple[str, IO[str]]:
