@@ -114,7 +114,7 @@ def _services(parts: CloudParts, tokens: Tokens, tenancy: Tenancy, devices: Devi
         connect=connect,
         events=Events(tenancy),
         refusals=Refusals(tenancy, devices, parts.telemetry_pool),
-        fleet=Fleet(tenancy, devices, parts.history, gaps, live.feed, parts.clock),
+        fleet=Fleet(tenancy, devices, gaps, live.feed, parts.clock),
         gaps=gaps,
         telemetry=Telemetry(devices, parts.history, parts.types),
         averages=Averages(tenancy, parts.history, parts.types),

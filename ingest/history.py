@@ -102,6 +102,15 @@ class History:
             after, page = (last, {n: c.before(last) for n, c in page.items()}) if last > after else (last + 1, page)
             yield page
 
+    async def median_gaps_s(self, devices: Sequence[str]) -> Mapping[str, float]:
+        """Median distance in seconds between the last readings of each device; one that has less than two is left out.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away.
+        """
+        async with unavailable_as_ours():
+            return await telemetry_reads.median_gaps_s(self._pool, devices)
+
     async def average(self, devices: Sequence[str], measurement: str, start: datetime, end: datetime) -> tuple[float | None, int]:
         """Mean and number of the readings of many devices in [start, end).
 

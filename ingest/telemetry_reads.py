@@ -6,7 +6,8 @@ from datetime import datetime
 from ingest.latest_value import LatestValue, about
 from iotsphere.infra.postgres import Pool
 
-NEWEST = 500  # readings of a device among which its latest values are looked for
+NEWEST = 500  # readings of a device among which its latest values are looked for, and its moments
+GAPS = 20  # between moments of a device: their median is how often it reports
 READ_SECONDS = 30.0
 
 # Backwards along the primary key, newest partition first: the sort needs no more than the first NEWEST entries.
@@ -18,6 +19,18 @@ from unnest($1::text[]) d (device_id) cross join lateral (
         where t.device_id = d.device_id order by t.timestamp desc limit $2
     ) n order by n.measurement, n.timestamp desc
 ) r
+"""
+_GAPS = """
+select device_id, percentile_cont(0.5) within group (order by gap) as median from (
+    select
+        d.device_id,
+        extract(epoch from r.timestamp - lag(r.timestamp) over (partition by d.device_id order by r.timestamp))::float8 as gap
+    from unnest($1::text[]) d (device_id) cross join lateral (
+        select distinct n.timestamp from (
+            select t.timestamp from telemetry.telemetry t where t.device_id = d.device_id order by t.timestamp desc limit $2
+        ) n order by n.timestamp desc limit $3
+    ) r
+) g where gap is not null group by device_id
 """
 # Whole columns as binary text: the driver hands each over in one piece, and no Python object is made for a reading.
 # The readings come in the order of the index, and hashing groups keeps the order within each; sorting them by group would not.
@@ -47,6 +60,12 @@ async def latest(pool: Pool, devices: Sequence[str]) -> dict[str, dict[str, Late
         source, quality = about(row["metadata"])
         found[row["device_id"]][row["measurement"]] = LatestValue(row["value"], row["ts"], source, quality)
     return found
+
+
+async def median_gaps_s(pool: Pool, devices: Sequence[str]) -> dict[str, float]:
+    """Median of the last GAPS distances in time between a device's readings, seconds; without a device that has less than two."""
+    rows = await pool.fetch(_GAPS, list(devices), NEWEST, GAPS + 1, timeout=READ_SECONDS)
+    return {row["device_id"]: row["median"] for row in rows}
 
 
 async def page(

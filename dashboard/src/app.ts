@@ -4,7 +4,6 @@ import { Live } from "./io/live.ts";
 import { Session } from "./io/session.ts";
 import type { DeviceType, Measurement } from "./io/types.ts";
 
-const DEFAULT_INTERVAL_S = 10;
 const signedInOrOut = new Set<() => void>();
 
 export const session = new Session(() => {
@@ -39,13 +38,7 @@ export function measurementsOf(type: DeviceType | undefined, latest: Record<stri
 }
 
 function undeclared(key: string): Measurement {
-  return { key, title: key, unit: "", low: null, high: null, interval_s: DEFAULT_INTERVAL_S, widget: "number", decimals: 2, undeclared: true };
-}
-
-/** Three of these (seconds) without any reading, and a device counts as silent; the server reckons the same way. */
-export function intervalOf(type: DeviceType | undefined): number {
-  const intervals = (type?.measurements ?? []).map((m) => m.interval_s);
-  return intervals.length ? Math.min(...intervals) : DEFAULT_INTERVAL_S;
+  return { key, title: key, unit: "", low: null, high: null, interval_s: null, widget: "number", decimals: 2, undeclared: true };
 }
 
 export const may = {

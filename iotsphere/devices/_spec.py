@@ -21,7 +21,7 @@ class Measurement:
         unit: UCUM-like unit text, "" for counts and ratios.
         low: smallest plausible value, None for none.
         high: largest plausible value, None for none.
-        interval_s: how often it is reported, seconds; 3 × this without a reading is *stale*.
+        interval_s: how often it is reported, seconds; 3 × this without a reading is *stale*. None: at no interval.
         widget: how the dashboard draws it.
         decimals: digits shown after the point.
     """
@@ -31,7 +31,7 @@ class Measurement:
     unit: str = ""
     low: float | None = None
     high: float | None = None
-    interval_s: float = 10.0
+    interval_s: float | None = 10.0
     widget: Widget = "number"
     decimals: int = 1
 

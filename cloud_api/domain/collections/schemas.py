@@ -16,7 +16,7 @@ _COMMON: list[tuple[str, Any]] = [
     ("simulated", bool),
     ("status", str),
     ("connected", bool),
-    ("stale", bool),
+    ("stale", bool | None),
     ("last_data_at", float | None),
 ]
 

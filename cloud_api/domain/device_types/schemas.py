@@ -15,7 +15,7 @@ class MeasurementView(msgspec.Struct, kw_only=True, frozen=True):
     unit: str
     low: float | None
     high: float | None
-    interval_s: float
+    interval_s: float | None
     widget: str
     decimals: int
 

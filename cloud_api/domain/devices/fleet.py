@@ -6,12 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, Protocol, TypeVar
 
 from cloud_api.auth import Principal
-from cloud_api.domain.devices import freshness, table
+from cloud_api.domain.devices import table
 from cloud_api.domain.devices.gaps import Gaps
 from cloud_api.domain.devices.schemas import FleetNumbers, FleetSummary
 from cloud_api.domain.devices.service import Devices
 from cloud_api.tenancy import Tenancy
-from ingest.history import History
 
 KEEP_S = 2.0
 KEEP_NUMBERS_S = 10.0  # they are sums over many rows, and seconds old anyhow
@@ -53,12 +52,11 @@ class Fleet:
         self,
         tenancy: Tenancy,
         devices: Devices,
-        history: History,
         gaps: Gaps,
         points: PointCounter,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._tenancy, self._devices, self._history, self._points = tenancy, devices, history, points
+        self._tenancy, self._devices, self._points = tenancy, devices, points
         self._gaps = gaps
         self._summaries: Memo[FleetSummary] = Memo(KEEP_S, clock)
         self._numbers: Memo[FleetNumbers] = Memo(KEEP_NUMBERS_S, clock)
@@ -84,9 +82,4 @@ class Fleet:
         )
 
     async def _stale(self, online: list[tuple[str, str]]) -> int:
-        stale = 0
-        for start in range(0, len(online), CHUNK):
-            chunk = online[start : start + CHUNK]
-            latest = await self._history.latest_many([device for device, _ in chunk])
-            stale += sum(self._devices.is_stale(kind, freshness.last_data_at(latest.get(device, {}))) for device, kind in chunk)
-        return stale
+        return sum([await self._devices.stale(online[start : start + CHUNK]) for start in range(0, len(online), CHUNK)])

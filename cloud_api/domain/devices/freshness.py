@@ -7,7 +7,6 @@ from iotsphere.devices._spec import DeviceType
 
 Latest = Mapping[str, LatestValue]
 INTERVALS = 3
-DEFAULT_INTERVAL_S = 10.0
 
 
 def last_data_at(latest: Latest) -> float | None:
@@ -15,16 +14,22 @@ def last_data_at(latest: Latest) -> float | None:
     return max((v.ts for v in latest.values()), default=None)
 
 
-def stale_after_ms(types: Mapping[str, DeviceType], device_type: str) -> float:
-    """How old the newest reading may be: 3 × the shortest reporting interval of the type."""
+def declared_interval_s(types: Mapping[str, DeviceType], device_type: str) -> float | None:
+    """The shortest reporting interval that a type declares, None when it declares none."""
     declared = types.get(device_type)
-    intervals = [m.interval_s for m in declared.measurements] if declared else []
-    return INTERVALS * 1000 * min(intervals, default=DEFAULT_INTERVAL_S)
+    return min((m.interval_s for m in declared.measurements if m.interval_s is not None), default=None) if declared else None
 
 
-def is_stale(types: Mapping[str, DeviceType], device_type: str, newest_ms: float | None, now_ms: float) -> bool:
-    """Whether the newest reading is too old, or there is none."""
-    return newest_ms is None or now_ms - newest_ms > stale_after_ms(types, device_type)
+def stale_after_s(interval_s: float | None) -> float | None:
+    """How old the newest reading may be; None: nobody knows."""
+    return None if interval_s is None else INTERVALS * interval_s
+
+
+def is_stale(newest_ms: float | None, after_s: float | None, now_ms: float) -> bool | None:
+    """Whether the newest reading is too old, or there is none; None: nobody knows how old it may be."""
+    if newest_ms is None:
+        return True
+    return None if after_s is None else now_ms - newest_ms > after_s * 1000
 
 
 def since(latest: Latest, owned_from_ms: float | None) -> Latest:

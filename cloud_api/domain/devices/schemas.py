@@ -43,7 +43,9 @@ class Device(msgspec.Struct, kw_only=True, frozen=True):
     """A device with its presence and newest readings.
 
     Attributes:
-        stale: no reading for 3 × the reporting interval of its type.
+        stale: no reading for ``stale_after_s``; None when that is not known.
+        stale_after_s: 3 × the reporting interval that its type declares, else 3 × the median of the last 20 distances between
+            its readings; None when there are too few to tell.
         has_delta: something that is desired of it, in any of its shadows, is not in effect; stuck_since: the earliest of that.
     """
 
@@ -59,7 +61,8 @@ class Device(msgspec.Struct, kw_only=True, frozen=True):
     presence: PresenceView | None
     status_text: StatusText | None
     last_data_at: float | None
-    stale: bool
+    stale: bool | None
+    stale_after_s: float | None
     has_delta: bool
     stuck_since: datetime | None
     latest: dict[str, LatestView]

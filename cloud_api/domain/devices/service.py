@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from cloud_api.auth import Principal
 from cloud_api.domain.devices import certificate_table, freshness, table
 from cloud_api.domain.devices.freshness import Latest
+from cloud_api.domain.devices.intervals import Intervals
 from cloud_api.domain.devices.schemas import (
     Device,
     DevicePage,
@@ -37,6 +38,7 @@ class Devices:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._tenancy, self._history, self._types, self._signals, self._clock = tenancy, history, types, signals, clock
+        self._intervals = Intervals(history, types)
 
     async def visible(self, principal: Principal, device: str) -> DeviceRow:
         """The row of a device, retired ones too.
@@ -141,9 +143,10 @@ class Devices:
 
     async def _views(self, rows: Sequence[DeviceRow]) -> list[Device]:
         latest = await self.latest(rows)
-        return [self._view(row, latest[row.id]) for row in rows]
+        after = await self._stale_after_s([(row.id, row.device_type) for row in rows])
+        return [self._view(row, latest[row.id], after[row.id]) for row in rows]
 
-    def _view(self, row: DeviceRow, latest: Latest) -> Device:
+    def _view(self, row: DeviceRow, latest: Latest, after_s: float | None) -> Device:
         newest = freshness.last_data_at(latest)
         return Device(
             id=row.id,
@@ -158,15 +161,24 @@ class Devices:
             presence=presence(row),
             status_text=status_text(row),
             last_data_at=newest,
-            stale=self.is_stale(row.device_type, newest),
+            stale=freshness.is_stale(newest, after_s, self._clock() * 1000),
+            stale_after_s=after_s,
             has_delta=row.stuck_since is not None,
             stuck_since=row.stuck_since,
             latest={name: LatestView(v.value, v.ts, v.quality) for name, v in latest.items()},
         )
 
-    def is_stale(self, device_type: str, newest_ms: float | None) -> bool:
-        """Whether a newest reading of that age makes a device of that type stale."""
-        return freshness.is_stale(self._types, device_type, newest_ms, self._clock() * 1000)
+    async def stale(self, devices: Sequence[tuple[str, str]]) -> int:
+        """How many of the devices (id and type of each) count as stale."""
+        latest = await self._history.latest_many([device for device, _ in devices])
+        after, now = await self._stale_after_s(devices), self._clock() * 1000
+        return sum(
+            freshness.is_stale(freshness.last_data_at(latest.get(device, {})), after[device], now) is True
+            for device, _ in devices
+        )
+
+    async def _stale_after_s(self, devices: Sequence[tuple[str, str]]) -> dict[str, float | None]:
+        return {device: freshness.stale_after_s(interval) for device, interval in (await self._intervals.of(devices)).items()}
 
 
 def known_type(types: Mapping[str, DeviceType], key: str | None, field: str) -> None:

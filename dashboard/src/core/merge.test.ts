@@ -22,7 +22,7 @@ describe("mergeDevice", () => {
   const presence = (connected: boolean, since: string | number): Presence => ({ connected, since, reason: null, session: 1 });
   const device = (more: Partial<Device>): Device => ({
     id: "d", device_type: "t", manufacturer: "", organization: "", kind: "device", simulated: false, status: "active", created_at: "", last_connected: null,
-    presence: null, status_text: null, last_data_at: null, stale: false, latest: {}, ...more,
+    presence: null, status_text: null, last_data_at: null, stale: false, stale_after_s: 30, latest: {}, ...more,
   });
 
   it("lets an older answer take nothing back", () => {

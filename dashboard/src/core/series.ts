@@ -8,12 +8,12 @@ export interface Plain {
 export type Aligned = [number[], ...(number | null | undefined)[][]];
 
 /** Longest distance (ms) that is still drawn as a line: three reporting intervals; of thinned-out points three of their usual distances. */
-export function maxGap(ts: readonly number[], intervalS: number, thinned: boolean): number {
-  if (!thinned) return STALE_INTERVALS * intervalS * 1000;
+export function maxGap(ts: readonly number[], intervalS: number | null, thinned: boolean): number {
+  if (!thinned && intervalS !== null) return STALE_INTERVALS * intervalS * 1000;
   const distances = ts.slice(1).map((t, i) => t - ts[i]!);
   distances.sort((a, b) => a - b);
   const usual = distances[distances.length >> 1] ?? 0;
-  return STALE_INTERVALS * Math.max(intervalS * 1000, usual);
+  return STALE_INTERVALS * Math.max((intervalS ?? 0) * 1000, usual);
 }
 
 /** Put several series on one time axis (seconds). Where one has been silent for too long, its line is interrupted. */

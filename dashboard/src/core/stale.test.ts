@@ -2,8 +2,9 @@ import { describe, expect, it } from "vitest";
 import { ago, isStale } from "./stale.ts";
 
 describe("staleness", () => {
-  it("begins after three reporting intervals, or when nothing ever came", () => {
-    expect([isStale(1000, 31_000, 10), isStale(1000, 31_001, 10), isStale(null, 0, 10)]).toEqual([false, true, true]);
+  it("begins after a time, if it is known, or when nothing ever came", () => {
+    expect([isStale(1000, 31_000, 30), isStale(1000, 31_001, 30), isStale(1000, 1e12, null)]).toEqual([false, true, false]);
+    expect([isStale(null, 0, 30), isStale(null, 0, null)]).toEqual([true, true]);
   });
 
   it("is told in words", () => {

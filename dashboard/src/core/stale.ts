@@ -1,8 +1,9 @@
-/** A value is stale when three of its reporting intervals went by without a reading. */
+/** A value is stale when three of its reporting intervals went by without a reading; a device when the server says after how long. */
 export const STALE_INTERVALS = 3;
 
-export function isStale(lastTs: number | null | undefined, now: number, intervalS: number): boolean {
-  return lastTs == null || now - lastTs > STALE_INTERVALS * intervalS * 1000;
+/** Too old, or none at all. Where nobody knows how old it may be (`afterS` is null), nothing is too old. */
+export function isStale(lastTs: number | null | undefined, now: number, afterS: number | null): boolean {
+  return lastTs == null || (afterS !== null && now - lastTs > afterS * 1000);
 }
 
 /** "now", "12 s ago", "5 min ago", "3 h ago", "2 d ago". */

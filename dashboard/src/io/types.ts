@@ -19,7 +19,7 @@ export interface Measurement {
   unit: string;
   low: number | null;
   high: number | null;
-  interval_s: number;
+  interval_s: number | null;
   widget: "gauge" | "number" | "chart" | "switch" | "level";
   decimals: number;
   /** The device reports it and its type does not know it. Never said by the server. */
@@ -74,7 +74,9 @@ export interface Device {
   /** What it last said about itself, in its own words. */
   status_text: { text: string; at: string } | null;
   last_data_at: number | null;
-  stale: boolean;
+  stale: boolean | null;
+  /** How old its newest reading may be, seconds; null: nobody knows yet. */
+  stale_after_s: number | null;
   latest: LatestByMeasurement;
 }
 export interface FleetSummary {

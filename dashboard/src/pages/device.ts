@@ -1,9 +1,9 @@
 import { html, nothing } from "lit";
-import { api, deviceTypes, intervalOf, live, may, measurementsOf, navigate } from "../app.ts";
+import { api, deviceTypes, live, may, measurementsOf, navigate } from "../app.ts";
 import { words } from "../core/format.ts";
 import { hear, mergeDevice, setPresence } from "../core/merge.ts";
 import { Ring } from "../core/ring.ts";
-import { ago, isStale, span, STALE_INTERVALS } from "../core/stale.ts";
+import { ago, isStale, span } from "../core/stale.ts";
 import type { Device, DeviceType, StatusEvent, TelemetryEvent } from "../io/types.ts";
 import { Resource } from "../core/resource.ts";
 import { said } from "../core/said.ts";
@@ -111,7 +111,7 @@ export class DevicePage extends Part {
       new CustomEvent("iot-simulated", { detail: device.simulated ? "This device is simulated: its readings come from a model, not from hardware" : "", bubbles: true }),
     );
     return html`
-      ${this.head(device, type)} ${this.facts(device, type)}
+      ${this.head(device, type)} ${this.facts(device)}
       <div class="columns">
         <div>
           ${this.values(device, type)}
@@ -165,11 +165,11 @@ export class DevicePage extends Part {
     return !this.problem;
   }
 
-  private facts(device: Device, type: DeviceType | undefined): Html {
+  private facts(device: Device): Html {
     const now = api.now();
     const p = device.presence;
-    const interval = intervalOf(type);
-    const stale = isStale(device.last_data_at, now, interval);
+    const after = device.stale_after_s;
+    const stale = isStale(device.last_data_at, now, after);
     const because = p && !p.connected && p.reason ? ` · ${words(reasonText(p.reason))}` : "";
     return html`<section class="panel" aria-label="State">
       <dl class="facts">
@@ -179,8 +179,8 @@ export class DevicePage extends Part {
         </dd></div>
         <div data-testid="fact-data"><dt>Last data</dt><dd>${ago(device.last_data_at, now)}<span class="small">${device.last_data_at ? time(device.last_data_at) : "no reading yet"}</span></dd></div>
         <div data-testid="fact-stale"><dt>Freshness</dt><dd>
-          ${device.last_data_at === null ? mark("off", "No data yet") : stale ? mark("warn", "Stale") : mark("ok", "Fresh")}
-          <span class="small">stale after ${span(STALE_INTERVALS * interval)} without a reading</span>
+          ${device.last_data_at === null ? mark("off", "No data yet") : after === null ? mark("off", "Not known yet") : stale ? mark("warn", "Stale") : mark("ok", "Fresh")}
+          <span class="small">${after === null ? "too few readings to tell how often it reports" : `stale after ${span(after)} without a reading`}</span>
         </dd></div>
         ${device.status_text ? html`<div data-testid="fact-status"><dt>Says</dt><dd>${device.status_text.text}<span class="small">${time(device.status_text.at)}</span></dd></div>` : nothing}
       </dl>

@@ -208,7 +208,7 @@ export class Fleet extends Part {
 
   /** The server filters what it can; silence is reckoned here, because it comes with time and not with an event. */
   private wanted(device: Device, now: number): boolean {
-    const { tone } = deviceState(device, this.types.get(device.device_type), now);
+    const { tone } = deviceState(device, now);
     switch (this.filter.state) {
       case "stale":
         return tone === "warn";

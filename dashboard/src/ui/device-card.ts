@@ -1,5 +1,5 @@
 import { LitElement, css, html, nothing } from "lit";
-import { intervalOf, measurementsOf } from "../app.ts";
+import { measurementsOf } from "../app.ts";
 import { number, onOff } from "../core/format.ts";
 import { qualityOf } from "../core/quality.ts";
 import { devicePath } from "../core/route.ts";
@@ -15,10 +15,10 @@ export interface DeviceState {
 }
 
 /** One word for a device, from three facts: allowed, connected, heard of lately. */
-export function deviceState(device: Device, type: DeviceType | undefined, now: number): DeviceState {
+export function deviceState(device: Device, now: number): DeviceState {
   if (device.status === "disabled" || device.status === "retired") return { tone: "crit", word: device.status === "disabled" ? "Disabled" : "Retired" };
   if (!device.presence?.connected) return { tone: "off", word: device.last_connected || device.presence ? "Offline" : "Never connected" };
-  return isStale(device.last_data_at, now, intervalOf(type)) ? { tone: "warn", word: "Stale" } : { tone: "ok", word: "Connected" };
+  return isStale(device.last_data_at, now, device.stale_after_s) ? { tone: "warn", word: "Stale" } : { tone: "ok", word: "Connected" };
 }
 
 /** A device in the grid: who, how, and its first few values. */
@@ -56,7 +56,7 @@ export class DeviceCard extends LitElement {
 
   override render() {
     const { device, type, now } = this;
-    const state = deviceState(device, type, now);
+    const state = deviceState(device, now);
     return html`<article data-testid="device-card" data-device=${device.id}>
       <header>
         <div>

@@ -4,7 +4,7 @@ import type { Latest } from "../core/merge.ts";
 import { qualityOf } from "../core/quality.ts";
 import type { Ring } from "../core/ring.ts";
 import { sparkline } from "../core/series.ts";
-import { ago, isStale } from "../core/stale.ts";
+import { ago, isStale, STALE_INTERVALS } from "../core/stale.ts";
 import type { Measurement } from "../io/types.ts";
 import { mark, qualityMark, type Html } from "./bits.ts";
 import "./gauge.ts";
@@ -19,7 +19,7 @@ export interface ValueOptions {
 /** One live value, drawn as its declaration asks: dial, bar, on/off, or a number with its last quarter of an hour. */
 export function valueTile(options: ValueOptions): Html {
   const { measurement: m, latest, now } = options;
-  const stale = isStale(latest?.ts, now, m.interval_s);
+  const stale = isStale(latest?.ts, now, m.interval_s === null ? null : STALE_INTERVALS * m.interval_s);
   const quality = qualityOf(m, latest);
   return html`<div class="value ${stale ? "stale" : ""}" data-testid="value-${m.key}">
     <span class="name">${m.title}</span>

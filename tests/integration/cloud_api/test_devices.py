@@ -4,6 +4,7 @@ import asyncio
 import io
 import ssl
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from device_sdk import Credentials
@@ -246,3 +247,21 @@ async def test_what_is_remarkable_about_a_reading_is_said_wherever_it_is_shown(c
     member, members = [(await viewer.get(f"/api/v1/{path}")).json() for path in ("test-pumps/pump-1", "test-pumps")]
     for found in (member["measurements"], members["items"][0]["measurements"]):
         assert {k: v["quality"] for k, v in found.items()} == {"flow": "out_of_range", "pressure": None}
+
+
+async def test_after_how_long_a_device_is_stale_is_declared_or_shown_by_its_readings(cloud: TestCloud) -> None:
+    for name in ("hourly", "silent", "once"):
+        await cloud.device(name, device_type="of_no_declared_type")
+    await cloud.device("pump-1")
+    now = datetime.now(UTC)
+    await cloud.readings("hourly", "level", {now - timedelta(hours=hours): 1.0 for hours in range(2, 12)})
+    await cloud.readings("once", "level", {now - timedelta(days=1): 1.0})
+    await cloud.readings("pump-1", "flow", {now - timedelta(seconds=40): 1.0})
+    viewer = await cloud.member("viewer")
+    listed = {d["id"]: d for d in (await viewer.get("/api/v1/devices")).json()["items"]}
+    found = {name: (device["stale_after_s"], device["stale"]) for name, device in listed.items()}
+    assert found == {"hourly": (10_800, False), "silent": (None, True), "once": (None, None), "pump-1": (30, True)}
+    await cloud.parts.pool.execute(
+        "insert into registry.presence select id, row_number() over (), true, now(), 'connected', 'n' from registry.devices"
+    )
+    assert (await viewer.get("/api/v1/fleet/summary")).json()["stale"] == 2

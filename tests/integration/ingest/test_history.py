@@ -131,3 +131,18 @@ async def test_an_absent_postgresql_is_told_as_ours(pool: Pool, start: datetime)
         await history(pool).history("d-1", start, start + timedelta(days=1), None, 10)
     with pytest.raises(StoreUnavailable):
         await history(pool).average(["d-1"], "a", start, start + timedelta(days=1))
+
+
+async def test_the_last_twenty_distances_tell_how_often_a_device_reports(pool: Pool, start: datetime) -> None:
+    await pool.execute(
+        "insert into telemetry.telemetry select 'slow', $1::timestamptz + interval '7 min' * n, m, n, null"
+        " from generate_series(0, 9) n, unnest(array['a', 'b', 'c']) m",
+        start,
+    )
+    await pool.execute("insert into telemetry.telemetry values ('once', $1, 'a', 1, null), ('once', $1, 'b', 1, null)", start)
+    await pool.execute(  # the newest twenty count: it has become faster
+        "insert into telemetry.telemetry select 'd-2', $1::timestamptz + interval '3 days' + interval '2 s' * n, 'a', n, null"
+        " from generate_series(1, 21) n",
+        start,
+    )
+    assert await history(pool).median_gaps_s(["slow", "once", "never", "d-1", "d-2"]) == {"slow": 420.0, "d-1": 60.0, "d-2": 2.0}

@@ -1,15 +1,32 @@
+from dataclasses import replace
+
 from cloud_api.domain.devices import freshness
 from ingest.history import LatestValue
 from tests.support.pump import PUMP
 
-TYPES = {PUMP.key: PUMP}
+SPORADIC = replace(PUMP, key="sporadic", measurements=tuple(replace(m, interval_s=None) for m in PUMP.measurements))
+TYPES = {PUMP.key: PUMP, SPORADIC.key: SPORADIC}
+
+
+def test_the_shortest_declared_interval_counts() -> None:
+    both = replace(PUMP, key="both", measurements=(*SPORADIC.measurements, replace(PUMP.measurements[0], interval_s=7.0)))
+    found = [
+        freshness.declared_interval_s({**TYPES, "both": both}, key) for key in (PUMP.key, SPORADIC.key, "both", "unheard of")
+    ]
+    assert found == [10.0, None, 7.0, None]
 
 
 def test_three_intervals_without_a_reading_are_stale() -> None:
-    assert not freshness.is_stale(TYPES, PUMP.key, 70_001.0, 100_000.0)
-    assert freshness.is_stale(TYPES, PUMP.key, 69_999.0, 100_000.0)
-    assert freshness.is_stale(TYPES, PUMP.key, None, 100_000.0)
-    assert not freshness.is_stale({}, "unheard_of", 70_001.0, 100_000.0)
+    after = freshness.stale_after_s(10.0)
+    assert freshness.is_stale(70_001.0, after, 100_000.0) is False
+    assert freshness.is_stale(69_999.0, after, 100_000.0) is True
+    assert freshness.is_stale(None, after, 100_000.0) is True
+
+
+def test_without_an_interval_nobody_knows_unless_nothing_ever_came() -> None:
+    after = freshness.stale_after_s(None)
+    assert freshness.is_stale(0.0, after, 1e12) is None
+    assert freshness.is_stale(None, after, 1e12) is True
 
 
 def test_the_newest_counts_and_a_former_owners_does_not() -> None:

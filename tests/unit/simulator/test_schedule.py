@@ -31,3 +31,9 @@ def test_a_given_rate_publishes_everything_at_each_tick(rate: float, interval: f
     schedule = Schedule(TYPE, rate)
     assert schedule.interval_s == pytest.approx(interval)
     assert all(schedule.due(tick, READINGS) == READINGS for tick in range(7))
+
+
+def test_a_type_without_intervals_speaks_all_the_same() -> None:
+    schedule = Schedule(replace(TYPE, measurements=(Measurement("a", "A", interval_s=None),)))
+    assert schedule.interval_s == 10
+    assert schedule.due(3, {"a": 1.0}) == {"a": 1.0}
