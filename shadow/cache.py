@@ -2,8 +2,8 @@
 
 PostgreSQL holds the truth and Redis a copy that is never trusted blindly. Each copy carries the run id of the server that it was
 written to, and the read script compares it with the server's own: what an append-only file brought back after a crash, perhaps
-without its last second, is not served before it was compared with PostgreSQL. The scripts never look into the JSON, which Lua's
-own JSON library would damage.
+without its last second, is not served before it was compared with PostgreSQL. Nor is a copy older than the version that a writer
+announced before its commit. The scripts never look into the JSON, which Lua's own JSON library would damage.
 """
 
 import asyncio
@@ -51,8 +51,8 @@ _READ = (
     _RUN
     + """
 local held = redis.call('HMGET', KEYS[1], 'version', 'desired_version', 'reported_version',
-                        'deleted', 'timestamp', 'metadata', 'pending', 'run')
-if held[8] ~= run then return false end
+                        'deleted', 'timestamp', 'metadata', 'pending', 'run', 'expected')
+if held[8] ~= run or tonumber(held[1]) < tonumber(held[9] or 0) then return false end
 held[8] = redis.call('GET', KEYS[2])
 held[9] = redis.call('GET', KEYS[3])
 return held
@@ -65,6 +65,11 @@ local held = redis.call('HMGET', KEYS[1], 'run', 'version')
 return held[1] == run and tonumber(held[2]) or -1
 """
 )
+# Before a commit: whoever commits may die before he writes.
+_EXPECT = """
+local known = redis.call('HGET', KEYS[1], 'expected')
+if not known or tonumber(known) < tonumber(ARGV[1]) then redis.call('HSET', KEYS[1], 'expected', ARGV[1]) end
+"""
 _FORGET = """
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
 return redis.call('DEL', unpack(KEYS))
@@ -108,6 +113,7 @@ class ShadowCache:
         self._write = redis.register_script(_WRITE)
         self._read = redis.register_script(_READ)
         self._version = redis.register_script(_VERSION)
+        self._expect = redis.register_script(_EXPECT)
         self._forget = redis.register_script(_FORGET)
         self._repair_due = asyncio.Event()
         self._behind = False
@@ -146,6 +152,22 @@ class ShadowCache:
         if document is not None and not self.behind:
             await self.put({key: document})
         return document
+
+    async def expect(self, versions: Mapping[Key, int]) -> None:
+        """Let nobody be served an older copy than these versions, which are about to be committed.
+
+        A writer that dies between its commit and put() then leaves a copy that is passed over, not one that is believed. Waits
+        for Redis, the only one that a commit waits for beside PostgreSQL: TIMEOUT_S at most, and not again while it is behind.
+        """
+        if self.behind:
+            return
+        try:
+            async with asyncio.timeout(TIMEOUT_S), self._redis.pipeline(transaction=False) as pipe:
+                for key, version in versions.items():
+                    await self._expect(keys=keys_of(key)[:1], args=[version], client=pipe)
+                await pipe.execute()
+        except REDIS_AWAY as error:
+            self._lost(error)
 
     async def put(self, documents: Mapping[Key, Document]) -> None:
         """Write documents unless Redis has newer ones. Never raises for an absent store: Redis is repaired when both are back."""

@@ -43,6 +43,7 @@ class ShadowLane:
         metrics: ShadowMetrics | None = None,
     ) -> None:
         self._table = ShadowTable(pool)
+        self._cache = cache
         self._announcer = announcer
         self._planner = Planner(types)
         self._refuse = refuse
@@ -100,9 +101,12 @@ class ShadowLane:
         return Write(plan.key, plan.base.version, plan.current, plan.revisions, announced)
 
     async def _store(self, writes: Sequence[Write]) -> set[Key]:
+        if not writes:
+            return set()
+        await self._cache.expect({write.key: write.document.version for write in writes})
         # When the answer to a commit is lost, the next attempt meets its own version as a conflict and applies the updates once
         # more, as it would a message that the device sends again: QoS 1 means at least once.
-        return await wait_out(self._patience, lambda: self._table.store(writes)) if writes else set()
+        return await wait_out(self._patience, lambda: self._table.store(writes))
 
     def _finish(self, plans: Sequence[Plan]) -> None:
         self._publisher.put(plans)

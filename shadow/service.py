@@ -142,6 +142,7 @@ class ShadowService:
                 now = round(time.time(), 3)
                 new, asked = step(base, now)
                 revision = history.revision(new, now, actor, asked)
+                await self._cache.expect({key: new.version})
                 if await self._table.store([Write(key, base.version, new, [revision])]):
                     return new
                 attempt += 1

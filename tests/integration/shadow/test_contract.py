@@ -326,10 +326,10 @@ async def test_pinned_a_leaf_that_is_written_with_the_same_value_gets_a_new_time
 
 
 async def test_pinned_a_report_that_leaves_a_difference_sends_the_whole_delta_again(device: Device) -> None:
-    await device.update(desired={"a": 1, "b": 2})
-    await device.update(reported={"a": 1})
-    await device.update(reported={"c": 1})
-    assert [delta["state"] for delta in await device.heard("delta", 3)] == [{"a": 1, "b": 2}, {"b": 2}, {"b": 2}]
+    for count, change in enumerate(({"desired": {"a": 1, "b": 2}}, {"reported": {"a": 1}}, {"reported": {"c": 1}}), 1):
+        await device.update(**change)
+        heard = await device.heard("delta", count)  # versions that follow each other quickly may be told as one
+    assert [delta["state"] for delta in heard] == [{"a": 1, "b": 2}, {"b": 2}, {"b": 2}]
 
 
 async def test_pinned_a_deletion_tells_the_documents(device: Device, cloud: Cloud) -> None:
