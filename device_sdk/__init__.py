@@ -8,6 +8,7 @@ from device_sdk.journal import OutboxUnavailable
 from device_sdk.options import IN_MEMORY
 from device_sdk.outbox import Batching, Limits
 from device_sdk.readings import Reading
+from device_sdk.wishes import WishAnswer, applied, failed, in_progress, refused
 
 __all__ = [
     "IN_MEMORY",
@@ -22,4 +23,9 @@ __all__ = [
     "OutboxUnavailable",
     "Reading",
     "Ticket",
+    "WishAnswer",
+    "applied",
+    "failed",
+    "in_progress",
+    "refused",
 ]

@@ -235,7 +235,9 @@ class AioDevice(BaseDevice[AsyncHandler]):
         return await self._keep(lambda ticket: self._session.status(text, ticket))
 
     def report(self, properties: Mapping[str, Any]) -> AioTicket:
-        """Report properties to the shadow; None deletes one. What was reported before is not sent again.
+        """Report properties to the shadow; None deletes one, refused() and its like answer what is desired of it.
+
+        What was reported before is not sent again.
 
         State is kept in memory, so there is nothing to await but the PUBACK: after a restart the program reports what is so then.
 
@@ -271,7 +273,7 @@ class AioDevice(BaseDevice[AsyncHandler]):
             return
         try:
             if answer := await _call(self._desired_handler, work.delta):
-                self.report(answer)
+                self._session.report(answer, version=work.version)
         except Exception:  # a defect of the program must not end the device
             log.exception("the handler of desired properties raised")
 

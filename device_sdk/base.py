@@ -105,7 +105,10 @@ class BaseDevice(ABC, Generic[H]):
         return register
 
     def on_desired(self, handler: H) -> H:
-        """Decorator: call it with what is desired and not reported yet; what it returns is reported."""
+        """Decorator: call it with what is desired and not reported yet; what it returns is reported.
+
+        A value may be refused("why", value=what stays), in_progress() or failed() instead; it answers just this wish.
+        """
         self._desired_handler = handler
         return handler
 

@@ -187,7 +187,9 @@ class Device(BaseDevice[Handler]):
         return self._keep(lambda ticket: self._session.status(text, ticket))
 
     def report(self, properties: Mapping[str, Any]) -> Ticket:
-        """Report properties to the shadow; None deletes one. What was reported before is not sent again.
+        """Report properties to the shadow; None deletes one, refused() and its like answer what is desired of it.
+
+        What was reported before is not sent again.
 
         State is kept in memory: after a restart the program reports what is so then.
 
@@ -240,7 +242,7 @@ class Device(BaseDevice[Handler]):
             return
         try:
             if answer := self._desired_handler(work.delta):
-                self.report(answer)
+                self._keep(lambda ticket: self._session.report(answer, ticket, work.version))
         except Exception:  # a defect of the program must not end the device
             log.exception("the handler of desired properties raised")
 

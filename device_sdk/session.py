@@ -22,6 +22,7 @@ from device_sdk.readings import Encoder, Encoding, Reading, Telemetry, check_val
 from device_sdk.receipt import Receipt
 from device_sdk.shadow import DeviceShadow
 from device_sdk.typed import Typed
+from device_sdk.wishes import on_the_wire
 from iotsphere import topics
 from iotsphere.errors import InvalidInput
 from iotsphere.messages import CommandRequest, CommandResponse, DeviceEvent, ShadowRequest, ShadowUpdate
@@ -51,9 +52,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """Work: obey what is desired and not reported yet."""
+    """Work: obey what is desired and not reported yet; ``version`` of the desired section."""
 
     delta: dict[str, Any]
+    version: int = 0
 
 
 class DeviceSession:
@@ -254,14 +256,18 @@ class DeviceSession:
         """Queue the device's own status text."""
         self.keeping.keep(Entry(Stream.EVENT, topics.status(self.device), text.encode(), RANK["normal"]), receipt)
 
-    def report(self, properties: Mapping[str, Any], receipt: Receipt | None = None) -> None:
-        """Report properties to the shadow; None deletes one.
+    def report(self, properties: Mapping[str, Any], receipt: Receipt | None = None, version: int | None = None) -> None:
+        """Report properties to the shadow; None deletes one, a WishAnswer answers what is desired of it.
+
+        Args:
+            version: of the desired section that is answered; the newest that is known when None.
 
         Raises:
             InvalidInput: the device type declares no such property, or another kind of value.
         """
-        self._typed.check_report(properties)
-        self.shadow.report(properties)
+        wire = on_the_wire(properties, self.shadow.desired_version if version is None else version)
+        self._typed.check_report(wire)
+        self.shadow.report(wire)
         if receipt is None:
             return
         receipt.expect()
@@ -318,7 +324,7 @@ class DeviceSession:
     def next_work(self) -> Desired | CommandRequest | None:
         """What the device's program has to do next; run one at a time."""
         if self._delta is not None:
-            work, self._delta = Desired(self._delta), None
+            work, self._delta = Desired(self._delta, self.shadow.desired_version), None
             return work
         return self._inbox.next()
 

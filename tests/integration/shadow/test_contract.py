@@ -231,15 +231,15 @@ async def test_s17_of_two_hundred_writers_with_one_version_exactly_one_wins(pool
 
 async def test_s18_accepted_and_delta_of_one_update_share_a_version_in_any_order(own: Device) -> None:
     accepted = await own.update(desired={"a": 1})
-    [delta] = await own.heard("delta", 1)
-    assert accepted["version"] == delta["version"]
-    for first in ("accepted", "delta"):
+    [delta], [documents] = await own.heard("delta", 1), await own.heard("documents", 1)
+    assert accepted["version"] == delta["version"] == documents["current"]["version"]
+    for first in ("documents", "delta"):
         shadow = DeviceShadow()
         shadow.unread(absent=True)
-        if first == "accepted":
-            shadow.accepted(accepted)
+        if first == "documents":
+            shadow.documents(documents)
         assert shadow.delta(delta) == {"a": 1}
-        shadow.accepted(accepted)
+        shadow.documents(documents)
 
 
 async def test_s19_three_wishes_while_away_are_one_delta_on_return(own: Device, cloud: Cloud, pool: Any) -> None:

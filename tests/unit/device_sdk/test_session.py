@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from device_sdk import refused
 from device_sdk.changes import Kept
 from device_sdk.inbox import WORK
 from device_sdk.outbox import Batching, Limits
@@ -334,9 +335,22 @@ def test_a_delta_is_work_and_a_later_one_replaces_it() -> None:
     establish(made, 3, desired={"t": 50}, reported={}, delta={"t": 50})
     made.received(topics.shadow_reply("d", "update", "delta"), b'{"version": 4, "state": {"t": 60}}')
     assert made.has_work
-    assert made.next_work() == Desired({"t": 60})
+    assert made.next_work() == Desired({"t": 60}, 4)
     assert not made.has_work
     assert made.shadow.desired == {"t": 60}
+
+
+def test_a_wish_is_refused_with_the_version_that_it_was_given_in() -> None:
+    made = session()
+    establish(made, 3, desired={"t": 90}, reported={"t": 50}, delta={"t": 90})
+    work = made.next_work()
+    assert isinstance(work, Desired)
+    made.received(topics.shadow_reply("d", "update", "delta"), b'{"version": 4, "desired_version": 4, "state": {"t": 95}}')
+    answer = {"t": refused("above 60", value=60)}
+    made.report(answer, version=work.version)
+    assert sent(made) == [("shadow/update", {"state": {"reported": {"t": {"value": 60, "ac": 400, "av": 3, "ad": "above 60"}}}})]
+    made.report(answer)
+    assert sent(made)[0][1]["state"]["reported"]["t"]["av"] == 4
 
 
 def test_three_wishes_while_away_are_obeyed_once() -> None:
@@ -344,7 +358,7 @@ def test_three_wishes_while_away_are_obeyed_once() -> None:
     made.disconnected()
     establish(made, 4, desired={"t": 62}, delta={"t": 62})
     made.received(topics.shadow_reply("d", "update", "delta"), b'{"version": 4, "state": {"t": 62}}')
-    assert made.next_work() == Desired({"t": 62})
+    assert made.next_work() == Desired({"t": 62}, 4)
     assert made.next_work() is None
 
 
