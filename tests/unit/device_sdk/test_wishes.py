@@ -1,0 +1,27 @@
+"""Answers to what is desired, as the platform reads them."""
+
+import pytest
+
+from device_sdk import wishes
+from device_sdk.wishes import WishAnswer
+from shadow.answers import answer_of
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "value", "text"),
+    [
+        (wishes.applied(60), 200, 60, ""),
+        (wishes.in_progress("heating", value=40), 202, 40, "heating"),
+        (wishes.refused("above 60 °C", value=60), 400, 60, "above 60 °C"),
+        (wishes.refused("locked", value=False, code=423), 423, False, "locked"),
+        (wishes.failed("the valve is stuck", value=0), 500, 0, "the valve is stuck"),
+    ],
+)
+def test_the_platform_understands_it(answer: WishAnswer, code: int, value: object, text: str) -> None:
+    found = answer_of(wishes.on_the_wire({"a": answer, "b": 1}, 7)["a"])
+    assert found is not None
+    assert (found.code, found.value, found.version, found.text) == (code, value, 7, text)
+
+
+def test_what_is_not_said_is_left_out_and_plain_values_stay() -> None:
+    assert wishes.on_the_wire({"a": wishes.in_progress(), "b": None}, 3) == {"a": {"ac": 202, "av": 3}, "b": None}
