@@ -1,0 +1,66 @@
+"""The telemetry store's interface: one behaviour over native partitions and over TimescaleDB (tests/contract/test_engines.py)."""
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from ingest.rollups import Buckets
+
+EngineName = Literal["native", "timescale"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """What retention would drop.
+
+    Attributes:
+        what: ``raw``, ``1m``, ``1h`` or ``1d``.
+        name: of the table or chunk.
+        start, end: the event times in it.
+        bytes: on the disk, indexes included.
+    """
+
+    what: str
+    name: str
+    start: datetime
+    end: datetime
+    bytes: int
+
+
+class RollupReads(Protocol):
+    """Reads of rollups. They agree with the raw readings that are committed, late and repeated ones included, at every moment
+    (timescale: late ones from the next refresh on). Raises what asyncpg raises."""
+
+    async def rollups(
+        self, devices: Sequence[str], measurements: Sequence[str] | None, start: datetime, end: datetime, step: timedelta
+    ) -> Mapping[str, Mapping[str, Buckets]]:
+        """Buckets by device and measurement over [start, end); None means all measurements.
+
+        Args:
+            step: one of rollups.STEPS. The first and the last bucket hold only what lies in [start, end).
+        """
+
+    async def together(
+        self, devices: Sequence[str], measurement: str, start: datetime, end: datetime, step: timedelta
+    ) -> Buckets:
+        """The same of many devices put together: count, sum, lowest, highest and sources of each bucket."""
+
+
+class Days(Protocol):
+    """What the writer asks before it writes: whether there is a place for the readings of a day (days since 1970, UTC)."""
+
+    async def load(self) -> None:
+        """Learn which there are, and make those around today."""
+
+    async def make_ahead(self) -> None:
+        """Make those around today."""
+
+    def missing(self, days: Set[int]) -> Set[int]:
+        """Which of these have no place yet."""
+
+    async def ensure(self, days: Iterable[int]) -> None:
+        """Make them."""
+
+    def forget(self, days: Iterable[int]) -> None:
+        """These turned out to be missing."""
