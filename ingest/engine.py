@@ -56,11 +56,11 @@ class Days(Protocol):
     async def make_ahead(self) -> None:
         """Make those around today."""
 
-    def missing(self, days: Set[int]) -> Set[int]:
+    def missing(self, numbers: Set[int], /) -> set[int]:
         """Which of these have no place yet."""
 
-    async def ensure(self, days: Iterable[int]) -> None:
+    async def ensure(self, numbers: Iterable[int], /) -> None:
         """Make them."""
 
-    def forget(self, days: Iterable[int]) -> None:
+    def forget(self, numbers: Iterable[int], /) -> None:
         """These turned out to be missing."""

@@ -1,15 +1,17 @@
 """The door by which telemetry is read. Whoever calls has checked that the devices may be seen."""
 
-import sys
-from array import array
 from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ingest import telemetry_reads
 from ingest.batch import POSTGRES_EPOCH_US
+from ingest.binary_columns import floats, integers
+from ingest.engine import RollupReads
 from ingest.latest import LatestStore
 from ingest.latest_value import LatestValue
+from ingest.rollup_reads import NativeRollups
+from ingest.rollups import Buckets
 from ingest.thin import Column, aligned, points_within, thin
 from iotsphere.infra.postgres import Pool, unavailable_as_ours
 
@@ -36,11 +38,13 @@ class History:
 
     Args:
         pool: the telemetry database.
+        rollups: of the engine; our own when it is not said.
         page: readings a statement, which is what a long history takes of memory at once; more than one moment has.
     """
 
-    def __init__(self, pool: Pool, latest: LatestStore, *, page: int = 400_000) -> None:
+    def __init__(self, pool: Pool, latest: LatestStore, *, rollups: RollupReads | None = None, page: int = 400_000) -> None:
         self._pool = pool
+        self._rollups = rollups or NativeRollups(pool)
         self._latest = latest
         self._page = page
 
@@ -111,6 +115,31 @@ class History:
         async with unavailable_as_ours():
             return await telemetry_reads.median_gaps_s(self._pool, devices)
 
+    async def rollups(
+        self, devices: Sequence[str], measurements: Sequence[str] | None, start: datetime, end: datetime, step: timedelta
+    ) -> Mapping[str, Mapping[str, Buckets]]:
+        """Buckets of one of rollups.STEPS by device and measurement over [start, end); None means all measurements.
+
+        They agree with what is committed, late readings and the bucket that is still open included. What begins or ends in the
+        middle of a bucket has only its own readings in it.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away.
+        """
+        async with unavailable_as_ours():
+            return await self._rollups.rollups(devices, measurements, start, end, step)
+
+    async def together(
+        self, devices: Sequence[str], measurement: str, start: datetime, end: datetime, step: timedelta
+    ) -> Buckets:
+        """The same of many devices put together: count, sum, lowest, highest and sources of each bucket.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away.
+        """
+        async with unavailable_as_ours():
+            return await self._rollups.together(devices, measurement, start, end, step)
+
     async def average(self, devices: Sequence[str], measurement: str, start: datetime, end: datetime) -> tuple[float | None, int]:
         """Mean and number of the readings of many devices in [start, end).
 
@@ -138,8 +167,4 @@ def _moment(micros: int) -> datetime:
 
 
 def _column(moments: bytes, numbers: bytes) -> Column:
-    column = Column(array("q", moments), array("d", numbers))
-    if sys.byteorder == "little":
-        column.moments.byteswap()
-        column.values.byteswap()
-    return column
+    return Column(integers(moments), floats(numbers))

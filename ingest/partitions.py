@@ -1,120 +1,136 @@
-"""Daily partitions of the telemetry table: made ahead, made on demand, dropped by retention. Days are counted from 1970, UTC."""
+"""Partitions by time: made ahead, made on demand, dropped by retention. Those of the readings are by the day, UTC."""
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Iterable, Set
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 import structlog
 
+from ingest.periods import RAW, Period
 from iotsphere.infra.postgres import Pool
 
 log = structlog.get_logger()
 
-AHEAD_DAYS, BEHIND_DAYS = 7, 1
-SCHEMA, PARENT = "telemetry", "telemetry.telemetry"
+SCHEMA = "telemetry"
 _EXISTING = """
-select c.relname as name, i.inhdetachpending as pending from pg_inherits i join pg_class c on c.oid = i.inhrelid
-where i.inhparent = $1::regclass
+select c.relname as name, i.inhdetachpending as pending, pg_total_relation_size(c.oid) as bytes
+from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = $1::regclass order by c.relname
 """
-_EPOCH = date(1970, 1, 1)
 
 
-def name_of(day: int) -> str:
-    """The partition of a day."""
-    return f"telemetry_{_date(day):%Y%m%d}"
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A partition beyond retention.
 
+    Attributes:
+        number: of the period.
+        pending: an earlier detachment was interrupted.
+    """
 
-def day_of_name(name: str) -> int | None:
-    """The day of a partition, None for another table."""
-    try:
-        return (datetime.strptime(name, "telemetry_%Y%m%d").replace(tzinfo=UTC).date() - _EPOCH).days
-    except ValueError:
-        return None
-
-
-def _date(day: int) -> date:
-    return _EPOCH + timedelta(days=day)
+    number: int
+    name: str
+    pending: bool
+    bytes: int
 
 
 class Partitions:
-    """Knows which days have a partition. Raises what asyncpg raises.
+    """Knows which periods have a partition. Raises what asyncpg raises.
 
     Args:
         pool: the telemetry database.
-        retention_days: raw readings older than this are dropped by whole days.
+        keep_days: what is older is dropped by whole periods; None keeps everything. May be changed at any time.
         clock: seconds since the Unix epoch.
+        period: of which table.
     """
 
-    def __init__(self, pool: Pool, retention_days: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, pool: Pool, keep_days: int | None, clock: Callable[[], float] = time.time, *, period: Period = RAW
+    ) -> None:
         self._pool = pool
-        self._retention_days = retention_days
+        self.keep_days = keep_days
         self._clock = clock
+        self._period = period
+        self._parent = f"{SCHEMA}.{period.table}"
         self._known: set[int] = set()
         self._making = asyncio.Lock()
 
     async def load(self) -> None:
-        """Read which exist, and make −1 … +7 days."""
-        rows = await self._pool.fetch(_EXISTING, PARENT)
-        self._known = {day for row in rows if not row["pending"] and (day := day_of_name(row["name"])) is not None}
+        """Read which exist, and make those around today."""
+        rows = await self._pool.fetch(_EXISTING, self._parent)
+        self._known = {n for row in rows if not row["pending"] and (n := self._period.named(row["name"])) is not None}
         await self.make_ahead()
 
     async def make_ahead(self) -> None:
-        """Make the days around today."""
-        today = self._today()
-        await self.ensure(range(today - BEHIND_DAYS, today + AHEAD_DAYS + 1))
+        """Make those around today."""
+        now = self._period.number(self._today())
+        await self.ensure(range(now - self._period.behind, now + self._period.ahead + 1))
 
-    def _today(self) -> int:
-        return int(self._clock() // 86_400)
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._clock(), UTC).date()
 
-    def missing(self, days: set[int]) -> set[int]:
+    def missing(self, numbers: Set[int]) -> set[int]:
         """Which of these have no partition yet."""
-        return days - self._known
+        return set(numbers - self._known)
 
-    def forget(self, days: Iterable[int]) -> None:
+    def forget(self, numbers: Iterable[int]) -> None:
         """These turned out to be missing, or may be."""
-        self._known.difference_update(days)
+        self._known.difference_update(numbers)
 
-    async def ensure(self, days: Iterable[int]) -> None:
+    async def ensure(self, numbers: Iterable[int]) -> None:
         """Make the missing ones, one task at a time; several processes may do it at once."""
-        for day in sorted(self.missing(set(days))):
+        for number in sorted(self.missing(set(numbers))):
             async with self._making:
-                if day not in self._known:
-                    await self._make(day)
-                    self._known.add(day)
+                if number not in self._known:
+                    await self._make(number)
+                    self._known.add(number)
 
-    async def _make(self, day: int) -> None:
+    async def _make(self, number: int) -> None:
         # LIKE and ATTACH take a lighter lock on the parent than CREATE … PARTITION OF: writers of other days go on.
-        table = f"{SCHEMA}.{name_of(day)}"
+        table = f"{SCHEMA}.{self._period.name(number)}"
+        low, high = self._period.start(number), self._period.start(number + 1)
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute("select pg_advisory_xact_lock(hashtext($1))", table)
             if await connection.fetchval("select exists (select from pg_inherits where inhrelid = to_regclass($1))", table):
                 return
             await connection.execute(
-                f"create table if not exists {table} (like {PARENT} including defaults including constraints)"
+                f"create table if not exists {table} (like {self._parent} including defaults including constraints)"
             )
             await connection.execute(
-                f"alter table {PARENT} attach partition {table} for values from ('{_date(day)}+00') to ('{_date(day + 1)}+00')"
+                f"alter table {self._parent} attach partition {table} for values from ('{low}+00') to ('{high}+00')"
             )
 
-    async def drop_expired(self) -> list[date]:
-        """Drop whole days beyond retention; readers and writers of other days go on."""
+    async def expired(self) -> list[Expired]:
+        """What retention would drop now, the oldest first."""
+        if self.keep_days is None:
+            return []
+        found = []
+        for row in await self._pool.fetch(_EXISTING, self._parent):
+            number = self._period.named(row["name"])
+            if number is not None and self._is_expired(number, self.keep_days):
+                found.append(Expired(number, row["name"], row["pending"], row["bytes"]))
+        return found
+
+    def _is_expired(self, number: int, keep_days: int) -> bool:
         # A day more than retention: its last reading was taken until retention days after it.
-        last = self._today() - self._retention_days - 1
+        return (self._today() - self._period.start(number + 1)).days > keep_days
+
+    async def drop_expired(self) -> list[date]:
+        """Drop whole periods beyond retention; readers and writers of others go on."""
         dropped = []
-        for row in await self._pool.fetch(_EXISTING, PARENT):
-            day = day_of_name(row["name"])
-            if day is not None and day < last:
-                await self._drop(row["name"], pending=row["pending"])
-                self.forget([day])
-                dropped.append(_date(day))
+        for found in await self.expired():
+            await self.drop(found)
+            dropped.append(self._period.start(found.number))
         if dropped:
-            log.info("dropped readings beyond retention", days=[str(day) for day in dropped])
+            log.info("dropped what is beyond retention", table=self._parent, dates=[str(day) for day in dropped])
         return dropped
 
-    async def _drop(self, name: str, *, pending: bool) -> None:
+    async def drop(self, expired: Expired) -> None:
+        """Drop one."""
         # An earlier DETACH CONCURRENTLY that was interrupted must be finished, not begun again.
-        how = "finalize" if pending else "concurrently"
+        how = "finalize" if expired.pending else "concurrently"
+        self.forget([expired.number])
         async with self._pool.acquire() as connection:
-            await connection.execute(f"alter table {PARENT} detach partition {SCHEMA}.{name} {how}", timeout=600)
-            await connection.execute(f"drop table {SCHEMA}.{name}")
+            await connection.execute(f"alter table {self._parent} detach partition {SCHEMA}.{expired.name} {how}", timeout=600)
+            await connection.execute(f"drop table {SCHEMA}.{expired.name}")

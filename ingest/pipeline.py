@@ -16,7 +16,10 @@ from ingest.latest import LatestStore
 from ingest.ledger import Ledger
 from ingest.metrics import IngestMetrics
 from ingest.partitions import Partitions
+from ingest.periods import MINUTES
 from ingest.retention import Upkeep
+from ingest.roller import Roller
+from ingest.rollup_marks import Marks
 from ingest.store import Outcome, Store
 from iotsphere.bus import EventBus
 from iotsphere.delivery import Delivery
@@ -62,7 +65,9 @@ class TelemetryPipeline:
         self._builder = BatchBuilder(types, retention_days, self._boots, self._ledger)
         self._folding = Folding(pool, self._metrics)
         self._partitions = Partitions(pool, retention_days, clock)
-        self._store = Store(dsn, self._partitions, self._metrics)
+        marks, months = Marks(), Partitions(pool, None, clock, period=MINUTES)
+        self._store = Store(dsn, self._partitions, self._metrics, marks)
+        self._roller = Roller(pool, marks, months, clock)
         self._upkeep = Upkeep(pool, self._partitions, retention_days, letters or Bounds(), self._metrics)
         self._announcer = Announcer(bus, latest, self._metrics)
         self._patience = Patience("telemetry clocks, numbers and partitions")
@@ -71,6 +76,7 @@ class TelemetryPipeline:
         """Make the partitions around today and begin; waits while PostgreSQL is away."""
         await wait_out(self._patience, self._partitions.load)
         await self._folding.start()
+        self._roller.start()
         self._upkeep.start()
         self._announcer.start()
 
@@ -78,6 +84,7 @@ class TelemetryPipeline:
         """Announce what was committed, and end. No commit may be under way."""
         await self._folding.stop()
         await self._upkeep.stop()
+        await self._roller.stop()
         await self._announcer.stop()
         await self._store.close()
 

@@ -1,16 +1,19 @@
 """Commits batches: over two connections of its own, whatever is wrong with the server or with one row."""
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import asyncpg
 import structlog
 
-from ingest import arrivals_table, dead_letters_table, losses_table, telemetry_table
+from ingest import arrivals_table, dead_letters_table, losses_table, rollup_table, telemetry_table
 from ingest.batch import Batch, DeadLetter, Row, Rows, letter, text_of
+from ingest.engine import Days
 from ingest.metrics import IngestMetrics
-from ingest.partitions import Partitions
+from ingest.rollup_marks import Marks, Needed, keys_of
 from iotsphere.infra.postgres import AWAY, Patience, wait_out
 
 if TYPE_CHECKING:
@@ -41,10 +44,15 @@ class Outcome:
 
 
 class Slot:
-    """One connection, made when it is needed, and how far it is trusted."""
+    """One connection, made when it is needed, and how far it is trusted.
 
-    def __init__(self, dsn: str) -> None:
+    Args:
+        marks: shared by the connections of one writer; None when no batch relies on earlier marks.
+    """
+
+    def __init__(self, dsn: str, marks: Marks | None = None) -> None:
         self._dsn = dsn
+        self._marks = marks
         self._connection: Connection | None = None
         self.staging_left = 0
 
@@ -53,9 +61,23 @@ class Slot:
         if self._connection is None or self._connection.is_closed():
             settings = {"application_name": "iotsphere ingest", "jit": "off"}
             opened = await asyncpg.connect(self._dsn, timeout=CONNECT_SECONDS, command_timeout=30, server_settings=settings)
-            await telemetry_table.prepare(opened)
+            try:
+                await telemetry_table.prepare(opened)
+                await self._stand_for_marks(opened)
+            except BaseException:
+                opened.terminate()
+                raise
             self._connection = opened
         return self._connection
+
+    async def _stand_for_marks(self, connection: "Connection") -> None:
+        if self._marks is None:
+            return
+        if not self._marks.writer:
+            number = await rollup_table.next_writer(connection)
+            self._marks.writer = self._marks.writer or number  # the other connection may have been faster
+        await rollup_table.stand_for(connection, self._marks.writer)
+        self._marks.forget()
 
     def suspect(self) -> None:
         """Rows may be in the table without our knowing: the next batches go through staging."""
@@ -80,13 +102,15 @@ class Store:
     Args:
         dsn: the telemetry database.
         partitions: told when a day turns out to have none.
+        marks: of this writer, where rollups are our own.
     """
 
-    def __init__(self, dsn: str, partitions: Partitions, metrics: IngestMetrics) -> None:
+    def __init__(self, dsn: str, partitions: Days, metrics: IngestMetrics, marks: Marks | None = None) -> None:
         self._partitions = partitions
         self._metrics = metrics
+        self._marks = marks
         self._patience = Patience("telemetry")
-        self._slots = [Slot(dsn) for _ in range(CONNECTIONS)]
+        self._slots = [Slot(dsn, marks) for _ in range(CONNECTIONS)]
         self._free: asyncio.LifoQueue[Slot] = asyncio.LifoQueue()
         for slot in self._slots:
             self._free.put_nowait(slot)
@@ -103,7 +127,8 @@ class Store:
             return await self._store_around(batch, missing)
         slot = await self._free.get()
         try:
-            return await self._commit(slot, batch)
+            with self._marks.flight() if self._marks is not None else nullcontext():
+                return await self._commit(slot, batch)
         except asyncio.CancelledError:
             slot.drop()
             raise
@@ -148,15 +173,32 @@ class Store:
 
     async def _write(self, slot: Slot, batch: Batch) -> Outcome:
         connection = await slot.connection()
+        needed, riders = self._riders(batch)
+        outcome = await self._write_over(slot, connection, batch, riders)
+        if self._marks is not None:
+            self._marks.committed(needed)
+        return outcome
+
+    def _riders(self, batch: Batch) -> tuple[Needed, str]:
+        """What is committed with the rows: the statement that keeps the account, and the one that marks their minutes."""
+        riders = [arrivals_table.insertion(batch.arrivals)] if batch.arrivals else []
+        if self._marks is None:
+            return Needed(), "; ".join(riders)
+        needed = self._marks.needed(keys_of(chain(batch.fresh.rows, batch.doubtful.rows)))
+        if needed.keys:
+            riders.append(rollup_table.marking(needed.keys, self._marks.writer))
+        return needed, "; ".join(riders)
+
+    async def _write_over(self, slot: Slot, connection: "Connection", batch: Batch, riders: str) -> Outcome:
         if slot.staging_left == 0:
             try:
-                return await _copy_first(connection, batch)
+                return await _copy_first(connection, batch, riders)
             except asyncpg.UniqueViolationError:
                 slot.suspect()
         slot.staging_left -= 1
         self._metrics.staged.inc()
         async with connection.transaction():
-            await _note(connection, batch)
+            await _note(connection, batch, riders)
             return await _merge(connection, batch.fresh.followed_by(batch.doubtful), batch.letters)
 
     async def _isolate(self, slot: Slot, batch: Batch, error: Exception) -> Outcome:
@@ -182,14 +224,13 @@ class Store:
         return await self._commit(slot, Batch(letters=[buried], arrivals=batch.arrivals))
 
 
-async def _copy_first(connection: "Connection", batch: Batch) -> Outcome:
+async def _copy_first(connection: "Connection", batch: Batch, riders: str) -> Outcome:
     fresh = batch.fresh.rows
     if fresh and not batch.doubtful and not batch.letters:
-        also = arrivals_table.insertion(batch.arrivals) if batch.arrivals else ""
-        await telemetry_table.copy(connection, fresh, also)  # a transaction of its own
+        await telemetry_table.copy(connection, fresh, riders)  # a transaction of its own
         return Outcome([fresh])
     async with connection.transaction():
-        await _note(connection, batch)
+        await _note(connection, batch, riders)
         if fresh:
             await telemetry_table.copy(connection, fresh)
         outcome = await _merge(connection, batch.doubtful, batch.letters)
@@ -197,9 +238,9 @@ async def _copy_first(connection: "Connection", batch: Batch) -> Outcome:
     return outcome
 
 
-async def _note(connection: "Connection", batch: Batch) -> None:
-    if batch.arrivals:
-        await connection.execute(arrivals_table.insertion(batch.arrivals))
+async def _note(connection: "Connection", batch: Batch, riders: str) -> None:
+    if riders:
+        await connection.execute(riders)
     await losses_table.insert(connection, batch.lost)
 
 

@@ -48,7 +48,7 @@ async def copy(connection: "Connection", rows: Sequence[Row], also: str = "") ->
     """Add rows that are all new.
 
     Args:
-        also: another statement, run in the same transaction.
+        also: other statements, run in the same transaction.
 
     Raises:
         asyncpg.UniqueViolationError: one of them is not.

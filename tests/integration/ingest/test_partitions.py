@@ -6,7 +6,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from ingest.partitions import AHEAD_DAYS, BEHIND_DAYS, Partitions, day_of_name, name_of
+from ingest.partitions import Partitions
+from ingest.periods import RAW
 from iotsphere.infra.postgres import Pool
 
 pytestmark = pytest.mark.integration
@@ -17,7 +18,7 @@ async def days(pool: Pool) -> set[int]:
     rows = await pool.fetch(
         "select inhrelid::regclass::text as name from pg_inherits where inhparent = 'telemetry.telemetry'::regclass"
     )
-    return {day for row in rows if (day := day_of_name(row["name"].split(".")[1])) is not None}
+    return {day for row in rows if (day := RAW.named(row["name"].split(".")[1])) is not None}
 
 
 def calendar(day: int) -> date:
@@ -28,18 +29,18 @@ async def test_the_days_around_today_exist_beforehand_and_tomorrow_one_more(pool
     now = float(TODAY * 86_400)
     partitions = Partitions(pool, 30, lambda: now)
     await partitions.load()
-    assert await days(pool) == set(range(TODAY - BEHIND_DAYS, TODAY + AHEAD_DAYS + 1))
+    assert await days(pool) == set(range(TODAY - RAW.behind, TODAY + RAW.ahead + 1))
     now += 86_400
     await partitions.make_ahead()
-    assert max(await days(pool)) == TODAY + AHEAD_DAYS + 1
+    assert max(await days(pool)) == TODAY + RAW.ahead + 1
 
 
 async def test_several_processes_make_the_same_days_at_once(pool: Pool) -> None:
     await asyncio.gather(*(Partitions(pool, 30).load() for _ in range(4)))
-    assert len(await days(pool)) == BEHIND_DAYS + 1 + AHEAD_DAYS
+    assert len(await days(pool)) == RAW.behind + 1 + RAW.ahead
     key = await pool.fetchval(
         "select pg_get_indexdef(indexrelid) from pg_index where indrelid = to_regclass('telemetry.' || $1) and indisprimary",
-        name_of(TODAY),
+        RAW.name(TODAY),
     )
     assert '(device_id, "timestamp", measurement) INCLUDE (value)' in key
 
@@ -53,7 +54,7 @@ async def test_a_partition_holds_its_day_in_utc_to_the_microsecond(pool: Pool) -
             TODAY * 86_400,
             micros / 1e6,
         )
-        assert place == f"telemetry.{name_of(TODAY)}"
+        assert place == f"telemetry.{RAW.name(TODAY)}"
 
 
 async def test_days_beyond_retention_are_dropped_and_others_kept(pool: Pool) -> None:

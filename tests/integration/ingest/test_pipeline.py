@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ingest.disk_guard import DiskGuard, Usage
-from ingest.partitions import name_of
+from ingest.periods import RAW
 from iotsphere.delivery import Delivery
 from iotsphere.events import MessageRefused, TelemetryEnvelope
 from tests.support.devices import delivery, thermometer
@@ -125,13 +125,13 @@ async def test_a_missing_day_is_made_on_demand(migrated_dsn: str, valkey_url: st
         await it.pipeline.commit(sent)
         assert await it.rows() == {(ts, "temperature"): 1.0, (old, "temperature"): 2.0}
         assert await it.letters() == [("t-1", None, "validation")]
-        assert await it.pool.fetchval("select to_regclass('telemetry.' || $1) is not null", name_of(old // DAY_MS))
+        assert await it.pool.fetchval("select to_regclass('telemetry.' || $1) is not null", RAW.name(old // DAY_MS))
 
 
 async def test_a_day_that_somebody_has_dropped_is_made_again(migrated_dsn: str, valkey_url: str) -> None:
     async with running_ingest(migrated_dsn, valkey_url) as it:
         ts = now_ms()
-        await it.pool.execute(f"drop table telemetry.{name_of(ts // DAY_MS)}")
+        await it.pool.execute(f"drop table telemetry.{RAW.name(ts // DAY_MS)}")
         await it.pipeline.commit([delivery({"ts": ts, "values": {"temperature": 1}})])
         assert await it.rows() == {(ts, "temperature"): 1.0}
         assert await it.letters() == []
