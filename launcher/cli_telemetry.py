@@ -1,12 +1,16 @@
 """`iotsphere telemetry …`."""
 
+import asyncio
 import json
+import time
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from launcher.cli_context import where, with_telemetry
+from iotsphere.errors import InvalidInput
+from launcher.cli_context import settings, telemetry_dsn, where, with_telemetry
 
 app = typer.Typer(help="Readings.", no_args_is_help=True)
 letters = typer.Typer(help="What could not be stored, with the reason.", no_args_is_help=True)
@@ -21,6 +25,59 @@ Since = Annotated[datetime | None, typer.Option(help="Only those buried then or 
 Until = Annotated[datetime | None, typer.Option(help="Only those buried before.")]
 All = Annotated[bool, typer.Option("--all", help="Every letter.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+@app.command("import")
+def import_readings(
+    file: Annotated[Path, typer.Argument(help="CSV with a header, in UTF-8.", exists=True, dir_okay=False)],
+    mapped: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="FIELD=COLUMN", help="FIELD is time, device, measurement, value, or a measurement."),
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="Whose readings these are, when no column says it.")] = None,
+    time_format: Annotated[str, typer.Option(help="rfc3339, s, ms, us (since 1970), or a pattern: %d.%m.%Y %H:%M.")] = "rfc3339",
+    timezone: Annotated[str | None, typer.Option(help="Of times that do not say theirs, such as Europe/Vienna.")] = None,
+    delimiter: Annotated[str, typer.Option(help="Between two fields: one character, or tab.")] = ",",
+    rejects: Annotated[Path | None, typer.Option(help="Takes the lines that are not stored; FILE.rejects.csv.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also a file that was imported before.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Store the readings of a file, marked as imported. One that was killed goes on where it was. Exit code 1: some are rejected.
+
+    One reading a line (time, device, measurement, value), or one moment a line with a column for each measurement.
+    """
+    from launcher import import_file as work
+
+    wanted = work.Wanted(
+        file=file, mapped=_pairs(mapped or []), device=device, time_format=time_format, timezone=timezone,
+        delimiter=_delimiter(delimiter), rejects=rejects or file.with_name(file.name + ".rejects.csv"), again=again,
+    )  # fmt: skip
+    stores = work.Stores(
+        dsn=where().dsn, telemetry_dsn=telemetry_dsn(), redis_url=where().redis_url, retention_days=settings().retention_days
+    )
+    began = time.monotonic()
+    if dry_run:
+        report = asyncio.run(work.try_import(wanted, stores))
+    else:
+        with work.bar(file) as on_progress:
+            report = asyncio.run(work.import_file(wanted, stores, on_progress))
+    print(json.dumps(work.as_json(report)) if as_json else work.render(report, time.monotonic() - began, dry=dry_run))
+    raise typer.Exit(1 if report.rejected else 0)
+
+
+def _delimiter(text: str) -> str:
+    found = "\t" if text == "tab" else text
+    if len(found) != 1 or found in '"\r\n':
+        raise InvalidInput("delimiter", "must be one character, or tab")
+    return found
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    if wrong := [key for key, equals, _ in pairs if not equals]:
+        raise InvalidInput("map", f"{wrong[0]} is not FIELD=COLUMN")
+    return {key.strip(): column for key, _, column in pairs}
 
 
 @letters.command("list")

@@ -165,6 +165,25 @@ def test_dead_letters_are_looked_at_replayed_and_dropped(running: Platform) -> N
     assert "1 dead letter" in running.installation.must(*cli, "drop", str(garbage["id"]))
 
 
+def test_a_file_is_imported_and_another_one_tried_out(running: Platform, tmp_path: Path) -> None:
+    running.device("importer", TYPE, tmp_path / "keys")
+    day, file = time.time() - 86_400, tmp_path / "readings.csv"
+    lines = [f"{day + n:.3f};{n};{'x' if n == 7 else n / 2}" for n in range(50_000)]
+    file.write_text("\n".join(["when;first;second", *lines]))
+    options = ("--device", "importer", "--map", "time=when", "--time-format", "s", "--delimiter", ";", "--json")
+    tried = running.installation.cli("telemetry", "import", str(file), *options, "--dry-run")
+    assert running.installation.cli("telemetry", "import", str(file), *options).returncode == 1
+    found = "select count(*) from telemetry.telemetry where device_id = 'importer' and metadata->>'source' = 'import'"
+    assert one(running.dsn, found) == 99_999
+    assert json.loads(tried.stdout)["stored"] == 99_999
+    assert "second: 'x' is no number" in (tmp_path / "readings.csv.rejects.csv").read_text()
+    again = json.loads(running.installation.must("telemetry", "import", str(file), *options))
+    assert again["finished_before"] is not None
+    wrong = running.installation.cli("telemetry", "import", str(file), "--device", "importer", "--timezone", "Mars")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("iotsphere: map: which column is the time?")
+
+
 def test_logs_are_shown(running: Platform) -> None:
     assert running.installation.must("logs", "edge", "-n", "5")
     unknown = running.installation.cli("logs", "nothing")

@@ -1,0 +1,125 @@
+"""What the lines of a file become: rows marked as imported, or a reason why not. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ingest.batch import Row, moment_of
+from ingest.import_columns import Columns
+from ingest.import_lines import Record
+from ingest.import_times import ReadTime
+from ingest.validate import Declared, Window, check_name, clock_hint, declared_by, metadata, number, quality
+from iotsphere.devices._spec import DeviceType
+from iotsphere.errors import Refused
+from iotsphere.registry import DeviceRecord
+
+IMPORTED = metadata("import")
+_TRUTHS = {"true": 1.0, "false": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A line, or one of its values, that is not stored."""
+
+    line: int
+    reason: str
+    fields: Sequence[str]
+
+
+class Rows:
+    """Reads records.
+
+    Args:
+        columns: what stands where.
+        read_time: how times are written.
+        device: of all lines; None: each names its own.
+        devices: those that are registered.
+        window: which times are kept.
+        retention_days: for the hint when one is not.
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        read_time: ReadTime,
+        device: str | None,
+        devices: Mapping[str, DeviceRecord],
+        types: Mapping[str, DeviceType],
+        window: Window,
+        retention_days: int,
+    ) -> None:
+        self._columns, self._read_time, self._device, self._devices = columns, read_time, device, devices
+        self._declared = {key: declared_by(found) for key, found in types.items()}
+        self._nothing = Declared({}, {})
+        self._window, self._retention_days = window, retention_days
+        self._good_names: set[str] = set()
+
+    def read(self, record: Record, rejects: list[Reject]) -> list[Row]:
+        """The rows of a record. What is wrong is added to the rejects; an empty field among several is no value."""
+        columns, fields = self._columns, record.fields
+        try:
+            if len(fields) < columns.width:
+                raise Refused("validation", _too_short(fields, columns))
+            micros = self._moment(fields[columns.time])
+            device = self._owner(fields)
+        except Refused as error:
+            rejects.append(Reject(record.line, error.reason, fields))
+            return []
+        declared = self._declared.get(device.device_type, self._nothing)
+        rows: list[Row] = []
+        for name, place in columns.values:
+            text = fields[place]
+            if not text and columns.measurement is None:
+                continue
+            try:
+                key = name or self._name(fields)
+                value = _number(text)
+                rows.append((device.id, moment_of(micros), key, value, quality(key, value, declared, IMPORTED)))
+            except Refused as error:
+                rejects.append(Reject(record.line, f"{name}: {error.reason}" if name else error.reason, fields))
+        return rows
+
+    def _moment(self, text: str) -> int:
+        micros = self._read_time(text.strip())
+        ms = micros / 1000
+        if ms < self._window.low:
+            raise Refused("clock", f"{self._age(ms)}: readings are kept for {self._retention_days} days; set "
+                          "IOTSPHERE_RETENTION_DAYS higher, restart, and import it again")  # fmt: skip
+        if ms > self._window.high:
+            raise Refused("clock", clock_hint(ms, self._window.now))
+        return micros
+
+    def _age(self, ms: float) -> str:
+        return f"{(self._window.now - ms) / 86_400_000:.1f} days ago"
+
+    def _owner(self, fields: Sequence[str]) -> DeviceRecord:
+        place = self._columns.device
+        name = self._device if place is None else fields[place].strip()
+        found = self._devices.get(name or "")
+        if found is None:
+            raise Refused("validation", f"no device {name!r} is registered")
+        return found
+
+    def _name(self, fields: Sequence[str]) -> str:
+        name = fields[self._columns.measurement or 0].strip()
+        if name not in self._good_names:
+            check_name(name)
+            self._good_names.add(name)
+        return name
+
+
+def _too_short(fields: Sequence[str], columns: Columns) -> str:
+    if fields and fields[0].startswith("\0"):
+        return fields[0][1:]
+    return f"it has {len(fields)} fields, and {columns.width} are needed"
+
+
+def _number(text: str) -> float:
+    given = text.strip()
+    try:
+        value = float(given)
+    except ValueError:
+        truth = _TRUTHS.get(given.lower())
+        if truth is None:
+            raise Refused("validation", f"{given[:40]!r} is no number" if given else "there is no value") from None
+        return truth
+    return number(value)

@@ -1,0 +1,198 @@
+"""Imports a file: readings and the place in the file that they reach are one commit, so that a killed import goes on there."""
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import asyncpg
+
+from ingest import imports_table, telemetry_table
+from ingest.batch import Row, day_of, text_of, unix_us
+from ingest.import_lines import Lines, Record
+from ingest.import_rows import Reject, Rows
+from ingest.imports_table import Progress
+from ingest.latest import LatestStore
+from ingest.latest_value import Newest, add_newest
+from ingest.partitions import Partitions
+from iotsphere.infra.postgres import unavailable_as_ours
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+READINGS = 10_000  # a commit
+LINES = 20_000  # a commit, when few of them hold a reading
+FIRST = 10  # rejects that are told at the end; all of them are in their file
+
+
+@dataclass(slots=True)
+class Report:
+    """What an import did, or would do.
+
+    Attributes:
+        lines: read now; ``stored``: readings that are in the table now, those included that were there already.
+        skipped: lines that an earlier run had done.
+        rejected: lines or values that are not stored; ``first``: some of them.
+        finished: when the file was imported before, and nothing was done now.
+    """
+
+    lines: int = 0
+    stored: int = 0
+    skipped: int = 0
+    rejected: int = 0
+    first: list[Reject] = field(default_factory=list)
+    devices: set[str] = field(default_factory=set)
+    measurements: set[str] = field(default_factory=set)
+    earliest: int | None = None
+    latest: int | None = None
+    finished: datetime | None = None
+
+    def add(self, rows: Sequence[Row], rejects: Sequence[Reject]) -> None:
+        """Take a batch in."""
+        self.stored += len(rows)
+        self.rejected += len(rejects)
+        self.first += rejects[: FIRST - len(self.first)]
+        self.devices.update(row[0] for row in rows)
+        self.measurements.update(row[2] for row in rows)
+        moments = [unix_us(row[1]) for row in rows]
+        self.earliest = min([*moments, *([] if self.earliest is None else [self.earliest])], default=None)
+        self.latest = max([*moments, *([] if self.latest is None else [self.latest])], default=None)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is committed together: rows, the record that each came from, and what is not stored."""
+
+    rows: list[Row] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    lines: int = 0
+
+    def add(self, record: Record, rows: Rows) -> None:
+        """Take a record in."""
+        found = rows.read(record, self.rejects)
+        self.rows += found
+        self.records += [record] * len(found)
+        self.lines += 1
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to commit."""
+        return len(self.rows) >= READINGS or self.lines >= LINES
+
+
+def batches(lines: Iterable[Record], rows: Rows) -> Iterable[Batch]:
+    """The records in portions."""
+    batch = Batch()
+    for record in lines:
+        batch.add(record, rows)
+        if batch.full:
+            yield batch
+            batch = Batch()
+    if batch.lines:
+        yield batch
+
+
+def try_out(lines: Iterable[Record], rows: Rows) -> Report:
+    """What an import would do. Whether another value is stored already is not looked at."""
+    report = Report()
+    for batch in batches(lines, rows):
+        report.lines += batch.lines
+        report.add(batch.rows, batch.rejects)
+    return report
+
+
+class Importer:
+    """Writes one file.
+
+    Args:
+        connection: to the telemetry database, made ready by telemetry_table.prepare().
+        latest: told of the newest values.
+        rejects: the file that takes the lines that are not stored, with the reason; made when there is one.
+        on_progress: told the bytes of the file that are done.
+    """
+
+    def __init__(
+        self,
+        connection: "Connection",
+        partitions: Partitions,
+        latest: LatestStore,
+        rejects: Path,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._connection, self._partitions, self._latest = connection, partitions, latest
+        self._rejects, self._on_progress = rejects, on_progress
+
+    async def run(self, id: str, file: BinaryIO, delimiter: str, header: Record, rows: Rows) -> Report:  # noqa: A002 - as in the table
+        """Import what is not imported yet.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away; started again, it goes on where it was.
+        """
+        async with unavailable_as_ours():
+            progress, ended = await imports_table.begin(self._connection, id, file.name)
+            if ended is not None:
+                return Report(skipped=progress.line, finished=datetime.fromtimestamp(ended / 1000, UTC))
+            if not progress.position:
+                progress.position, progress.line = header.position, header.line
+            report = Report(skipped=progress.line - header.line)
+            self._cut_rejects(progress)
+            file.seek(progress.position)
+            lines = Lines(file, delimiter, progress.line)
+            for batch in batches(lines, rows):
+                await self._commit(id, batch, header, lines, progress)
+                report.lines += batch.lines
+                report.add(batch.rows, batch.rejects)
+                self._on_progress(progress)
+            await imports_table.move(self._connection, id, progress, ended=True)
+        return report
+
+    def _cut_rejects(self, progress: Progress) -> None:
+        """What was written for a batch that was not committed is written again with it."""
+        if self._rejects.exists() and progress.rejects_size:
+            os.truncate(self._rejects, progress.rejects_size)
+        elif self._rejects.exists():
+            self._rejects.unlink()
+
+    async def _commit(self, id: str, batch: Batch, header: Record, lines: Lines, progress: Progress) -> None:  # noqa: A002
+        await self._partitions.ensure({day_of(row) for row in batch.rows})
+        async with self._connection.transaction():
+            await self._merge(batch)
+            progress.rejects_size = self._write_rejects(batch.rejects, header, progress.rejects_size)
+            progress.position, progress.line = lines.position, lines.line
+            progress.stored += len(batch.rows)
+            progress.rejected += len(batch.rejects)
+            await imports_table.move(self._connection, id, progress, ended=False)
+        newest: Newest = {}
+        add_newest(newest, batch.rows)
+        self._latest.offer(newest)
+
+    async def _merge(self, batch: Batch) -> None:
+        """Store the rows; those whose key another value has become rejects."""
+        if not batch.rows:
+            return
+        conflicts = dict(await telemetry_table.merge(self._connection, batch.rows))
+        for position, stored in conflicts.items():
+            row, record = batch.rows[position], batch.records[position]
+            reason = f"{row[0]} {row[2]} at {text_of(row[1])} is {stored} already, not {row[3]}: the first value stays"
+            batch.rejects.append(Reject(record.line, reason, record.fields))
+        batch.rows = [row for position, row in enumerate(batch.rows) if position not in conflicts]
+
+    def _write_rejects(self, rejects: Sequence[Reject], header: Record, size: int) -> int:
+        """Append to their file, safe on the disk before the commit says so; returns its size."""
+        if not rejects:
+            return size
+        text = io.StringIO()
+        writer = csv.writer(text)
+        if not size:
+            writer.writerow(["line", "reason", *header.fields])
+        writer.writerows([reject.line, reject.reason, *reject.fields] for reject in rejects)
+        with self._rejects.open("ab") as file:
+            file.write(text.getvalue().encode(errors="replace"))
+            file.flush()
+            os.fsync(file.fileno())
+            return file.tell()

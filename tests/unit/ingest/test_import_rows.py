@@ -1,0 +1,66 @@
+"""What lines become."""
+
+import json
+
+import pytest
+
+from ingest.batch import moment_of
+from ingest.import_columns import Columns
+from ingest.import_lines import Record
+from ingest.import_rows import Reject, Rows
+from ingest.import_times import time_reader
+from ingest.validate import Window
+from tests.support.devices import TYPES, thermometer
+
+NOW_MS = 1_767_268_800_000
+LONG = Columns(0, 1, 2, [("", 3)])
+WIDE = Columns(0, None, None, [("temperature", 1), ("humidity", 2)])
+
+
+def read(columns: Columns, *fields: str, device: str | None = None) -> tuple[list[tuple[object, ...]], list[str]]:
+    rejects: list[Reject] = []
+    rows = Rows(columns, time_reader("ms", None), device, {"t-1": thermometer()}, TYPES, Window.at(NOW_MS, 30), 30).read(
+        Record(list(fields), 0, 7), rejects
+    )
+    assert all(reject.line == 7 and reject.fields == list(fields) for reject in rejects)
+    return [(*row[:4], json.loads(row[4] or "null")) for row in rows], [reject.reason for reject in rejects]
+
+
+def test_a_reading_is_marked_as_imported_and_judged_by_its_type() -> None:
+    moment = moment_of(NOW_MS * 1000)
+    good = read(LONG, str(NOW_MS), "t-1", "temperature", " 21.5 ")
+    assert good == ([("t-1", moment, "temperature", 21.5, {"source": "import"})], [])
+    [[*_, about]] = read(LONG, str(NOW_MS), "t-1", "temperature", "500")[0]
+    assert about == {"source": "import", "quality": "out_of_range"}
+    [[*_, value, about]] = read(LONG, str(NOW_MS), "t-1", "door", "TRUE")[0]
+    assert (value, about["quality"]) == (1.0, "undeclared")
+
+
+def test_empty_fields_of_a_wide_line_are_no_values_and_a_wrong_one_leaves_the_others() -> None:
+    rows, reasons = read(WIDE, str(NOW_MS), "", "40", device="t-1")
+    assert [(row[2], row[3]) for row in rows] == [("humidity", 40.0)]
+    assert reasons == []
+    rows, reasons = read(WIDE, str(NOW_MS), "warm", "40", device="t-1")
+    assert [row[2] for row in rows] == ["humidity"]
+    assert reasons == ["temperature: 'warm' is no number"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        (("noon", "t-1", "temperature", "1"), "'noon' is no number of ms"),
+        ((str(NOW_MS), "t-9", "temperature", "1"), "no device 't-9' is registered"),
+        ((str(NOW_MS), "t-1", "2nd", "1"), "no measurement name"),
+        ((str(NOW_MS), "t-1", "temperature", ""), "there is no value"),
+        ((str(NOW_MS), "t-1", "temperature", "nan"), "no number that can be stored"),
+        ((str(NOW_MS), "t-1", "temperature"), "it has 3 fields, and 4 are needed"),
+        ((str(NOW_MS + 7_200_000), "t-1", "temperature", "1"), "2 h ahead"),
+        ((str(NOW_MS - 31 * 86_400_000), "t-1", "temperature", "1"), "31.0 days ago: readings are kept for 30 days"),
+        ((str(NOW_MS // 1000), "t-1", "temperature", "1"), "days ago"),
+        (("\0field larger than field limit",), "field larger than field limit"),
+    ],
+)  # fmt: skip
+def test_what_is_not_stored_says_why(fields: tuple[str, ...], reason: str) -> None:
+    rows, [told] = read(LONG, *fields)
+    assert rows == []
+    assert reason in told
