@@ -40,6 +40,15 @@ class Tenancy:
             await connection.execute(_BECOME_TENANT, scope)
             yield connection
 
+    async def row(self, query: str, scope: str, *arguments: object) -> "asyncpg.Record | None":
+        """A row of a function that takes the scope first and becomes the tenant by itself: one round trip instead of four.
+
+        Raises:
+            TimeoutError: no connection came free within ACQUIRE_S.
+        """
+        async with self._pool.acquire(timeout=ACQUIRE_S) as connection:
+            return await connection.fetchrow(query, scope, *arguments)
+
     @asynccontextmanager
     async def unrestricted(self) -> AsyncIterator[Connection]:
         """A transaction as the owner: for sign-in, which happens before there is a tenant, and for secrets.

@@ -22,7 +22,7 @@ from iotsphere.devices._spec import Command, DeviceType
 from iotsphere.errors import Conflict, InvalidInput, NotFound
 from iotsphere.events import CommandChanged
 from iotsphere.infra.postgres import unavailable_as_ours
-from iotsphere.signals import CLOUD_DONE, EDGE_WAKE, Signals
+from iotsphere.signals import CLOUD_DONE, EDGE_COMMAND, Signals
 
 MAX_TIMEOUT_S = 7 * 24 * 3600.0
 MAX_PARAMS_BYTES = 32 * 1024
@@ -101,7 +101,7 @@ class CommandService:
             if first is not None:
                 return await self.wait(first.id, wait_s)
             view = replace(view, simulated=bool(simulated))
-            await self._signals.send(EDGE_WAKE, device)
+            await self._signals.send(EDGE_COMMAND, device)
             await self._bus.publish(_queued(view))
             return await self._until_final(view, done, wait_s)
 
@@ -158,7 +158,7 @@ class CommandService:
         if not advanced.changed:
             raise Conflict(f"the command is {advanced.status} already")
         await self._signals.send(CLOUD_DONE, command_id)
-        await self._signals.send(EDGE_WAKE, view.device)
+        await self._signals.send(EDGE_COMMAND, view.device)
         await self._bus.publish(changed(advanced))
         return await self._existing(command_id)
 

@@ -1,14 +1,15 @@
 """Nudges between processes: "look at the database, something of X is due". At most once; whoever waits also looks by itself.
 
-`cloud` commits, then signals EDGE_WAKE with the device id for a command or a shadow, EDGE_REGISTRY for the device itself or
-its certificates, EDGE_REPLAY with the id of a replay of dead letters; `edge` commits, then signals CLOUD_DONE with the command
-id.
+`cloud` commits, then signals EDGE_COMMAND with the device id for a command, EDGE_WAKE for a shadow, EDGE_REGISTRY for the
+device itself or its certificates, EDGE_REPLAY with the id of a replay of dead letters; `edge` commits, then signals CLOUD_DONE
+with the command id.
 """
 
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Protocol
 
+EDGE_COMMAND = "edge:command"
 EDGE_WAKE = "edge:wake"
 EDGE_REGISTRY = "edge:registry"
 EDGE_REPLAY = "edge:replay"

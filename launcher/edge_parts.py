@@ -39,7 +39,7 @@ from iotsphere.infra.postgres import AWAY, Pool, make_pool
 from iotsphere.infra.tls import server_context
 from iotsphere.infra.valkey_bus import ValkeyBus
 from iotsphere.infra.valkey_signals import ValkeySignals
-from iotsphere.signals import EDGE_REGISTRY, EDGE_REPLAY, EDGE_WAKE
+from iotsphere.signals import EDGE_COMMAND, EDGE_REGISTRY, EDGE_REPLAY, EDGE_WAKE
 from launcher.edge_options import EdgeOptions
 from launcher.edge_wiring import Fanout, Lanes, Wakes
 from shadow import revision_table
@@ -74,8 +74,8 @@ async def answers(pool: Pool) -> bool:
 async def open_pools(options: EdgeOptions, stack: AsyncExitStack) -> Pools:
     """Make the pools; they connect when they are used, so PostgreSQL may still be away."""
 
-    async def pool(purpose: str, high: int, dsn: str = options.dsn) -> Pool:
-        made = await make_pool(dsn, name=f"edge {purpose}", low=0, high=high)
+    async def pool(purpose: str, high: int, dsn: str = options.dsn, **more: Any) -> Pool:
+        made = await make_pool(dsn, name=f"edge {purpose}", low=0, high=high, **more)
         stack.callback(made.terminate)  # everybody has stopped by then; a close would wait for a server that is away
         return made
 
@@ -84,7 +84,7 @@ async def open_pools(options: EdgeOptions, stack: AsyncExitStack) -> Pools:
         writers=await pool("presence", 2),
         events=await pool("events", 2),
         shadow=await pool("shadow", 4),
-        commands=await pool("commands", 4),
+        commands=await pool("commands", 4, plan="force_generic_plan"),
         telemetry=await pool("telemetry", 4, options.telemetry),
     )
 
@@ -104,6 +104,7 @@ class Parts:
         self._ingest(options)
         self._shadow_and_commands()
         self.wakes = Wakes(self.broker, self.registry, self.delivery, self.announcer)
+        self.signals.on(EDGE_COMMAND, self.wakes.on_command)
         self.signals.on(EDGE_WAKE, self.wakes.on_wake)
         self.signals.on(EDGE_REGISTRY, self.wakes.on_registry)
         self.signals.on(EDGE_REPLAY, self.replayer.wake)

@@ -82,9 +82,12 @@ class Wakes:
         await self._refreshes.stop(0.0)
         await self._kicks.stop(0.0)
 
-    def on_wake(self, subject: str) -> None:
-        """A nudge: this device has a new command or a new version of its shadow."""
+    def on_command(self, subject: str) -> None:
+        """A nudge: this device has a new command, or one less."""
         self._delivery.wake(subject)
+
+    def on_wake(self, subject: str) -> None:
+        """A nudge: this device has a new version of its shadow."""
         self._announcer.wake(subject)
 
     def on_registry(self, subject: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
@@ -46,15 +46,22 @@ class _Plain(asyncpg.Connection[asyncpg.Record] if TYPE_CHECKING else asyncpg.Co
         return ""
 
 
-async def make_pool(dsn: str, *, name: str, low: int = 1, high: int = 8) -> "asyncpg.Pool[asyncpg.Record]":
-    """A pool whose connections are named in pg_stat_activity."""
+async def make_pool(
+    dsn: str, *, name: str, low: int = 1, high: int = 8, plan: Literal["auto", "force_generic_plan"] = "auto"
+) -> "asyncpg.Pool[asyncpg.Record]":
+    """A pool whose connections are named in pg_stat_activity.
+
+    Args:
+        plan: ``force_generic_plan`` when all its statements go by indexes, whatever their arguments: PostgreSQL would else plan
+            one with arrays anew at each execution, which takes as long as the execution itself.
+    """
     pool = await asyncpg.create_pool(
         dsn,
         min_size=low,
         max_size=high,
         command_timeout=30,
         connection_class=_Plain,
-        server_settings={"application_name": f"iotsphere {name}", "jit": "off"},
+        server_settings={"application_name": f"iotsphere {name}", "jit": "off", "plan_cache_mode": plan},
     )
     assert pool is not None  # noqa: S101 - only a pool made for later is None
     return pool

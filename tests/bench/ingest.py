@@ -36,7 +36,8 @@ class Ingest:
             rounds = [await self._round(number) for number in range(ROUNDS)]
             self._report(rounds)
             await self._shallow()
-            await self._acknowledgements(middle([one.ours.points_per_s for one in rounds]) / POINTS / 2)
+            self._the.saturated_messages_per_s = middle([one.ours.points_per_s for one in rounds]) / POINTS
+            await self._acknowledgements(self._the.saturated_messages_per_s / 2)
 
     async def _round(self, number: int) -> Round:
         the = self._the

@@ -36,6 +36,7 @@ class Stage:
     token: str
     devices: list[str] = field(default_factory=list)
     device_type: DeviceType = field(default_factory=lambda: next(iter(device_types().values())))
+    saturated_messages_per_s: float = 0.0  # 0: not measured yet
     _next_ms: int = field(default_factory=lambda: int(time.time() * 1000) - AGE_MS)
 
     @property

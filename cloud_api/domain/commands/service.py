@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cloud_api.auth import Principal
 from cloud_api.domain.commands.schemas import Command, CommandList, NewCommand, view
 from cloud_api.domain.devices.service import Devices
-from cloud_api.domain.devices.table import DeviceRow
+from cloud_api.domain.devices.table import Addressee
 from commands.service import CommandService
 from commands.view import CommandView
 from iotsphere.errors import Conflict, NotFound
@@ -30,7 +30,7 @@ class Commands:
             InvalidInput: the type has no such command, or parameters are wrong.
             Conflict: the device takes no commands, too many are open, or the key was used for another command.
         """
-        row = await self._devices.visible(principal, device)
+        row = await self._devices.addressee(principal, device)
         if row.status in REFUSING:
             raise Conflict(f"{device} is {row.status} and takes no commands")
         command = await self._commands.create(
@@ -48,7 +48,7 @@ class Commands:
             NotFound: there is no such device, or none that the user may see.
             InvalidInput: that is no cursor.
         """
-        row = await self._devices.visible(principal, device)
+        row = await self._devices.addressee(principal, device)
         found, following = await self._commands.page(row.id, row.organization, limit, cursor=cursor, statuses=statuses)
         return CommandList([view(command, row.simulated) for command in found], following)
 
@@ -71,14 +71,14 @@ class Commands:
         _, row = await self._visible(principal, command)
         return view(await self._commands.cancel(command, principal.id), row.simulated)
 
-    async def _visible(self, principal: Principal, command: str) -> tuple[CommandView, DeviceRow]:
+    async def _visible(self, principal: Principal, command: str) -> tuple[CommandView, Addressee]:
         found = await self._commands.get(command)
         if found is None or not principal.sees(found.organization):
             raise NotFound(f"there is no command {command}")
         return found, await self._row(principal, found)
 
-    async def _row(self, principal: Principal, command: CommandView) -> DeviceRow:
+    async def _row(self, principal: Principal, command: CommandView) -> Addressee:
         try:
-            return await self._devices.visible(principal, command.device)
+            return await self._devices.addressee(principal, command.device)
         except NotFound as error:  # the device has changed hands
             raise NotFound(f"there is no command {command.id}") from error

@@ -4,6 +4,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from cloud_api.auth import Principal
 from cloud_api.domain.devices import certificate_table, freshness, table
@@ -17,13 +18,15 @@ from cloud_api.domain.devices.schemas import (
     PresenceView,
     StatusText,
 )
-from cloud_api.domain.devices.table import DeviceRow, Filter, Status
+from cloud_api.domain.devices.table import Addressee, DeviceRow, Filter, Status
 from cloud_api.domain.organizations import table as organizations
 from cloud_api.tenancy import Tenancy
 from ingest.history import History
 from iotsphere.devices._spec import DeviceType
 from iotsphere.errors import Conflict, InvalidInput, NotFound
 from iotsphere.signals import EDGE_REGISTRY, Signals
+
+Row = TypeVar("Row")
 
 
 class Devices:
@@ -48,6 +51,14 @@ class Devices:
         """
         async with self._tenancy.transaction(principal.scope) as connection:
             return found(await table.find(connection, device), device)
+
+    async def addressee(self, principal: Principal, device: str) -> Addressee:
+        """The little of a device that a command needs, quickly; retired ones too.
+
+        Raises:
+            NotFound: there is none, or none that the user may see.
+        """
+        return found(await table.addressee(self._tenancy, principal.scope, device), device)
 
     async def get(self, principal: Principal, device: str) -> Device:
         """A device with its newest readings.
@@ -205,7 +216,7 @@ def status_text(row: DeviceRow) -> StatusText | None:
     return StatusText(row.said, row.said_at)
 
 
-def found(row: DeviceRow | None, device: str) -> DeviceRow:
+def found(row: Row | None, device: str) -> Row:
     """The row, or the one answer for unknown and foreign devices alike.
 
     Raises:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from cloud_api.tenancy import Connection
+from cloud_api.tenancy import Connection, Tenancy
 
 Kind = Literal["device", "simulated"]
 Status = Literal["registered", "active", "disabled", "retired"]
@@ -39,6 +39,22 @@ class DeviceRow:
     @property
     def simulated(self) -> bool:
         """Whether all it says is simulation."""
+        return self.kind == "simulated"
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """What somebody must know of a device who wants something of it."""
+
+    id: str
+    device_type: str
+    organization: str
+    kind: Kind
+    status: Status
+
+    @property
+    def simulated(self) -> bool:
+        """Whether it is a simulated one."""
         return self.kind == "simulated"
 
 
@@ -96,6 +112,12 @@ async def find(connection: Connection, device: str) -> DeviceRow | None:
     """One device, retired ones too; None also when the tenant may not see it."""
     row = await connection.fetchrow(f"{_SELECT} where d.id = $1", device)
     return DeviceRow(*row.values()) if row is not None else None
+
+
+async def addressee(tenancy: Tenancy, scope: str, device: str) -> Addressee | None:
+    """One device, retired ones too; None also when the tenant may not see it."""
+    row = await tenancy.row("select * from registry.device_seen($1, $2)", scope, device)
+    return Addressee(*row.values()) if row is not None else None
 
 
 async def page(connection: Connection, wanted: Filter, after: str, limit: int) -> list[DeviceRow]:

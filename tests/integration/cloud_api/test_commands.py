@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from commands.command_table import MAX_OPEN
-from iotsphere.signals import CLOUD_DONE, EDGE_WAKE
+from iotsphere.signals import CLOUD_DONE, EDGE_COMMAND
 from tests.support.cloud import TestCloud
 
 PRIME = {"name": "prime", "params": {"seconds": 3}}
@@ -17,7 +17,7 @@ PRIME = {"name": "prime", "params": {"seconds": 3}}
 async def answer_next(cloud: TestCloud, status: str, reason: object = None, result: object = None) -> None:
     """Wait for the wake, then answer the newest command of the device as `edge` does."""
     woken = asyncio.Queue[str]()
-    async with cloud.heard(EDGE_WAKE, woken):
+    async with cloud.heard(EDGE_COMMAND, woken):
         device = await asyncio.wait_for(woken.get(), 5)
         identity = await cloud.parts.pool.fetchval(
             """with answered as (

@@ -44,6 +44,14 @@ async def foreign(cloud: TestCloud) -> dict[str, str]:
     }  # fmt: skip
 
 
+async def test_the_quick_look_at_a_device_keeps_to_the_same_rules(cloud: TestCloud, foreign: dict[str, str]) -> None:
+    tenancy, query = Tenancy(cloud.parts.pool), "select id from registry.device_seen($1, $2)"
+    for scope, seen in (("demo", "demo-pump"), ("*", "demo-pump"), ("default", None), ("", None), ("demo' or '1", None)):
+        row = await tenancy.row(query, scope, foreign["device"])
+        assert (row["id"] if row else None) == seen, scope
+    assert await cloud.parts.pool.fetchval("select current_user = session_user")
+
+
 async def test_what_is_foreign_answers_as_what_does_not_exist(cloud: TestCloud, foreign: dict[str, str]) -> None:
     stranger = await cloud.member("admin", "default")
     unknown = {

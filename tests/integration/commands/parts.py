@@ -12,7 +12,7 @@ from iotsphere import topics
 from iotsphere.bus import MemoryBus
 from iotsphere.devices._spec import Command, CommandOutcome, DeviceType, Property, SimulationState, StepResult
 from iotsphere.events import DEVICE_COMMAND, CommandChanged
-from iotsphere.signals import EDGE_WAKE, MemorySignals
+from iotsphere.signals import EDGE_COMMAND, MemorySignals
 from tests.support.deliveries import delivery, record
 from tests.support.recording_sender import Message, RecordingSender
 
@@ -80,7 +80,7 @@ async def make_parts(pool: Any) -> AsyncIterator[Parts]:
     bus.subscribe(DEVICE_COMMAND, keep)
     service = CommandService(pool, signals, bus, {"kiln": KILN})
     delivery = CommandDelivery(pool, sender, signals, bus, lambda *refusal: refused.append(refusal))
-    signals.on(EDGE_WAKE, delivery.wake)
+    signals.on(EDGE_COMMAND, delivery.wake)
     delivery.start()
     yield Parts(service, delivery, sender, signals, events, refused)
     await delivery.stop()

@@ -19,7 +19,7 @@ from iotsphere import topics
 from iotsphere.bus import MemoryBus
 from iotsphere.errors import Conflict
 from iotsphere.infra.postgres import Pool, make_pool
-from iotsphere.signals import EDGE_WAKE, MemorySignals
+from iotsphere.signals import EDGE_COMMAND, MemorySignals
 from tests.integration.commands.parts import KILN
 from tests.support.deliveries import add_devices, delivery, record
 from tests.support.recording_sender import Message, RecordingSender
@@ -83,7 +83,7 @@ class Courses(RuleBasedStateMachine):
             )
             for _ in range(2)
         ]  # fmt: skip
-        self.signals._handlers[EDGE_WAKE] = [edge.wake for edge in self.edges]
+        self.signals._handlers[EDGE_COMMAND] = [edge.wake for edge in self.edges]
         for edge in self.edges:
             edge._marks._pause_s = 0.0
             edge.start()

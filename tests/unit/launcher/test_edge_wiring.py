@@ -81,12 +81,12 @@ async def test_each_nudge_reaches_whom_it_concerns() -> None:
     wakes = Wakes(broker, registry, delivery, announcer)  # type: ignore[arg-type]
     wakes.start()
     wakes.on_wake("d")
-    assert delivery.told == announcer.told == [("wake", "d")]
+    wakes.on_command("c")
     wakes.on_registry("e")
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert registry.told == [("refresh", "e")]
-    assert delivery.told == announcer.told == [("wake", "d")]
+    assert (delivery.told, announcer.told) == ([("wake", "c")], [("wake", "d")])
     await wakes.stop()
 
 
