@@ -202,9 +202,9 @@ class Device(BaseDevice[Handler]):
         ticket = Ticket(self._bells)
         with self._bells.lock:
             call(ticket)
-            if self._writer is not None:
+            if self._writer is not None and ticket.state is State.KEEPING:
                 self._writer.wait(ticket)
-            else:
+            else:  # a report, or an outbox in memory
                 self._bells.outgoing.notify_all()
         if ticket.error is not None:
             raise ticket.error

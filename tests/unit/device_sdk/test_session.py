@@ -8,74 +8,14 @@ import pytest
 from device_sdk import refused
 from device_sdk.changes import Kept
 from device_sdk.inbox import WORK
-from device_sdk.outbox import Batching, Limits
+from device_sdk.outbox import Batching
 from device_sdk.readings import Reading
 from device_sdk.receipt import Receipt, State
-from device_sdk.session import CHUNK, WINDOW, Desired, DeviceSession, Message
+from device_sdk.session import CHUNK, WINDOW, Desired
 from iotsphere import topics
 from iotsphere.errors import InvalidInput
 from iotsphere.messages import CommandRequest, CommandResponse
-
-NOW = 1_760_000_000.0
-
-
-class Clock:
-    def __init__(self, now: float = NOW) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def session(limit: int = 100, policy: Any = "drop_oldest", **options: Any) -> DeviceSession:
-    options = {"clock": Clock(), "monotonic": Clock(50.0), "boot": "b00t", **options}
-    return DeviceSession("d", limits=Limits(messages=limit, policy=policy), **options)
-
-
-def online(**options: Any) -> DeviceSession:
-    made = session(**options)
-    establish(made)
-    return made
-
-
-def publish(made: DeviceSession, n: float, ts: float | None = None) -> Receipt:
-    receipt = Receipt()
-    made.publish([Reading({"x": n}, ts)], receipt)
-    return receipt
-
-
-def establish(made: DeviceSession, version: int = 1, **state: Any) -> None:
-    made.established()
-    get = made.take()
-    assert get is not None
-    assert get.topic == topics.shadow("d", "get")
-    made.acknowledged(get)
-    made.received(topics.shadow_reply("d", "get", "accepted"), json.dumps({"version": version, "state": state}).encode())
-
-
-def sent(made: DeviceSession) -> list[tuple[str, Any]]:
-    """Everything that goes out now, acknowledged."""
-    found = []
-    while (message := made.take()) is not None:
-        found.append((message.topic.removeprefix("iot/v1/d/"), _decoded(made, message)))
-        made.acknowledged(message)
-    return found
-
-
-def _decoded(made: DeviceSession, message: Message) -> Any:
-    payload = message.payload
-    return json.loads(payload) if payload[:1] in b"{[" else payload.decode()
-
-
-def command(made: DeviceSession, id: str, expires_in: float = 10.0, name: str = "blink") -> None:
-    request = {
-        "id": id,
-        "name": name,
-        "params": {"n": 1},
-        "issued_at": int(NOW * 1000),
-        "expires_at": int((NOW + expires_in) * 1000),
-    }
-    made.received(topics.command_request("d", id), json.dumps(request).encode())
+from tests.support.sdk_session import NOW, Clock, command, establish, online, publish, report, sent, session, told
 
 
 def test_every_subscription_can_match_only_the_devices_own_topics() -> None:
@@ -158,11 +98,6 @@ def test_no_more_than_the_window_is_on_its_way() -> None:
     assert made.has_outgoing
     assert made.take() is not None
     assert made.take() is None
-
-
-def told(made: DeviceSession) -> list[Any]:
-    """Sequence numbers that go out now, and the ranges that are declared lost."""
-    return [body.get("dropped") or body["seq"] for _, body in sent(made)]
 
 
 def test_what_was_dropped_is_counted_and_told_once() -> None:
@@ -360,12 +295,6 @@ def test_three_wishes_while_away_are_obeyed_once() -> None:
     made.received(topics.shadow_reply("d", "update", "delta"), b'{"version": 4, "state": {"t": 62}}')
     assert made.next_work() == Desired({"t": 62}, 4)
     assert made.next_work() is None
-
-
-def report(made: DeviceSession, **properties: Any) -> Receipt:
-    receipt = Receipt()
-    made.report(properties, receipt)
-    return receipt
 
 
 def test_a_report_is_done_when_the_platform_has_all_of_it() -> None:
