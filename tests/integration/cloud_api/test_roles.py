@@ -31,6 +31,15 @@ LEAST: dict[tuple[str, str], int] = {
     ("get", "/devices/{device}/connect"): VIEWER,
     ("get", "/devices/{device}/shadow"): VIEWER,
     ("patch", "/devices/{device}/shadow"): OPERATOR,
+    ("put", "/devices/{device}/shadow"): OPERATOR,
+    ("delete", "/devices/{device}/shadow"): OPERATOR,
+    ("get", "/devices/{device}/shadow/revisions"): VIEWER,
+    ("get", "/devices/{device}/shadows"): VIEWER,
+    ("get", "/devices/{device}/shadows/{name}"): VIEWER,
+    ("patch", "/devices/{device}/shadows/{name}"): OPERATOR,
+    ("put", "/devices/{device}/shadows/{name}"): OPERATOR,
+    ("delete", "/devices/{device}/shadows/{name}"): OPERATOR,
+    ("get", "/devices/{device}/shadows/{name}/revisions"): VIEWER,
     ("get", "/devices/{device}/commands"): VIEWER,
     ("post", "/devices/{device}/commands"): OPERATOR,
     ("get", "/commands/{command}"): VIEWER,
@@ -78,7 +87,7 @@ async def test_every_operation_asks_for_its_role_and_no_more(cloud: TestCloud) -
     ]
     wrong = []
     for (method, path), least in LEAST.items():
-        url = "/api/v1" + path.format(device="nope", user="nope", command="nope", serial="0", letter=0, replay="nope")
+        url = "/api/v1" + path.format(device="nope", user="nope", command="nope", serial="0", letter=0, replay="nope", name="n")
         for rank, caller in enumerate(callers):
             status = (await caller.request(method, url)).status_code
             refused = status == 403 or (status == 401 and rank == ANYBODY)
