@@ -127,8 +127,8 @@ class ShadowService:
     async def _commit(self, target: Target, step: Step, actor: str, expected: Expectation) -> ShadowView:
         async with unavailable_as_ours():
             stored = await self._store(target.key, step, actor, expected)
+        await self._signals.send(EDGE_WAKE, target.device)  # first of all: a device may be waiting
         await self._cache.put({target.key: stored})
-        await self._signals.send(EDGE_WAKE, target.device)
         await self._bus.publish(changed(target.device, target.organization, target.simulated, target.name, stored))
         return view(stored)
 

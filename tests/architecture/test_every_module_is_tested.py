@@ -44,7 +44,6 @@ TESTED_OTHERWISE: dict[str, str] = {
     "launcher/plan.py": "e2e/test_up.py, through every start",
     "launcher/spawn.py": "integration/launcher/test_supervisor.py kills the parent",
     "migrations/*.py": "every test with a database runs them",
-    "shadow/conflict.py": "integration/shadow/test_shadow_table.py, where two writers meet",
     "simulator/device.py": "integration/simulator/test_fleet.py runs fleets of it",
     "simulator/terminal.py": "pictures for people",
 }

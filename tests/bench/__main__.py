@@ -19,6 +19,7 @@ from tests.bench.ingest import Ingest
 from tests.bench.live import Live
 from tests.bench.logs import tracebacks
 from tests.bench.peers import Peers
+from tests.bench.shadow import Shadow
 from tests.bench.stage import Stage, stage
 from tests.support.platform import Platform, platform
 
@@ -33,6 +34,7 @@ class Part(Protocol):
 PARTS: dict[str, Callable[[Stage], Part]] = {
     "ingest": Ingest,
     "command": Commands,
+    "shadow": Shadow,
     "live": Live,
     "peers": Peers,
     "fleet": Fleet,

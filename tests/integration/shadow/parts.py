@@ -14,6 +14,7 @@ from shadow.announcer import ShadowAnnouncer
 from shadow.cache import ShadowCache
 from shadow.expectation import Expectation
 from shadow.lane import ShadowLane
+from shadow.metrics import ShadowMetrics
 from shadow.service import ShadowService, Target
 from shadow.view import ShadowView
 from tests.support.deliveries import delivery
@@ -72,12 +73,14 @@ def listening_bus(events: list[Any]) -> MemoryBus:
 
 
 @asynccontextmanager
-async def make_edge(pool: Any, redis: Any, *, announce: bool = True) -> AsyncIterator[Edge]:
+async def make_edge(pool: Any, redis: Any, *, announce: bool = True, metrics: ShadowMetrics | None = None) -> AsyncIterator[Edge]:
     sender, events, refused = RecordingSender(), [], []  # type: ignore[var-annotated]
     sender.connect("d1")
     cache = ShadowCache(redis, pool)
     announcer = ShadowAnnouncer(pool, sender)
-    lane = ShadowLane(pool, cache, sender, listening_bus(events), announcer, {}, lambda *refusal: refused.append(refusal))
+    lane = ShadowLane(
+        pool, cache, sender, listening_bus(events), announcer, {}, lambda *refusal: refused.append(refusal), metrics
+    )
     cache.start()
     lane.start()
     if announce:

@@ -4,11 +4,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from iotsphere.infra.postgres import make_pool
 from shadow import plan
 from shadow.document import decode
-from tests.integration.shadow.parts import Edge, make_edge
+from shadow.metrics import ShadowMetrics
+from tests.integration.shadow.parts import Cloud, Edge, make_edge
 from tests.support.deliveries import add_devices, delivery
 from tests.support.servers import PostgresServer
 from tests.support.waiting import until
@@ -176,3 +178,26 @@ async def test_a_device_has_so_many_named_shadows_and_no_more(edge: Edge, pool: 
     assert await pool.fetchval("select version from shadow.documents where name = 'n0'") == 2
     rejected = await edge.sender.wait_for("/update/rejected", 3)
     assert {message.body["code"] for message in rejected} == {413}
+
+
+async def test_how_long_a_wish_took_is_measured_when_the_device_reports_it(pool: Any, redis: Any, cloud: Cloud) -> None:
+    registry = CollectorRegistry()
+    async with make_edge(pool, redis, metrics=ShadowMetrics(registry)) as edge:
+        await cloud.desire({"a": 1, "b": 2})
+        await edge.request("update", {"state": {"reported": {"a": {"value": 1, "ac": 202, "av": 1}}}})
+        assert registry.get_sample_value("shadow_converge_seconds_count", {"property": "other"}) is None
+        await edge.request("update", {"state": {"reported": {"a": {"ac": 200}, "c": 1}}})
+    assert registry.get_sample_value("shadow_converge_seconds_count", {"property": "other"}) == 1
+
+
+async def test_a_report_that_nobody_needs_to_hear_of_is_not_announced(edge: Edge, pool: Any) -> None:
+    edge.sender.connect("d1", 1, "iot/v1/d1/shadow/update/accepted", "iot/v1/d1/shadow/update/delta")
+    await edge.request("update", {"state": {"reported": {"a": 1}}})
+    assert (await row(pool))["announced_version"] == 1
+    edge.sender.disconnect("d1")
+    await edge.request("update", {"state": {"desired": {"a": 2}}})  # a delta is: who subscribes just now must not miss it
+    await edge.announcer.sweep()
+    assert (await row(pool))["announced_version"] == 2
+    edge.sender.connect("d1", 2, "iot/v1/d1/shadow/#")
+    await edge.request("update", {"state": {"reported": {"a": 2}}})
+    assert (await edge.sender.wait_for("/update/documents"))[0].body["current"]["version"] == 3
