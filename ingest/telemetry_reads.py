@@ -16,7 +16,7 @@ select d.device_id, r.measurement, extract(epoch from r.timestamp)::float8 * 100
 from unnest($1::text[]) d (device_id) cross join lateral (
     select distinct on (n.measurement) n.measurement, n.timestamp, n.value, n.metadata from (
         select t.measurement, t.timestamp, t.value, t.metadata from telemetry.telemetry t
-        where t.device_id = d.device_id order by t.timestamp desc limit $2
+        where t.device_id = d.device_id and t.value is not null order by t.timestamp desc limit $2
     ) n order by n.measurement, n.timestamp desc
 ) r
 """

@@ -14,8 +14,11 @@ from iotsphere.messages import MAX_EXACT_INTEGER
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FUTURE_MS = 5 * 60 * 1000
-HOUR_MS = 3_600_000
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 LATEST_MS = 253_402_300_800_000  # the year 10000
+# Offsets from UTC that clocks of this world have beside the whole hours from -12 to 14, in minutes.
+_ODD_OFFSETS = {-570, -210, -150, 210, 270, 330, 345, 390, 525, 570, 630, 765}
+_UNITS = ((1e-3, "seconds"), (1e3, "microseconds"), (1e6, "nanoseconds"))
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}\Z")
 
 _KINDS = {str: "a text", list: "a list", dict: "an object", type(None): "null", bytes: "binary data"}
@@ -135,16 +138,27 @@ class Window:
 def clock_hint(ts: float, now: float) -> str:
     """What is probably wrong with a device's clock."""
     ahead = ts - now
-    hours = round(ahead / HOUR_MS)
-    if ts < 1e11 and abs(ts * 1000 - now) < 366 * 24 * HOUR_MS:
-        return "ts is in seconds: milliseconds are wanted"
-    if ts > 1e14 and abs(ts / 1000 - now) < 366 * 24 * HOUR_MS:
-        return "ts is in microseconds: milliseconds are wanted"
+    for factor, unit in _UNITS:
+        if abs(ts / factor - now) < 366 * 24 * HOUR_MS:
+            return f"ts is in {unit}: milliseconds are wanted"
     if ts < 1e12:
         year = (EPOCH + timedelta(milliseconds=max(ts, 0))).year
         return f"{ts:.0f} ms is in {year}: the clock is not set; send boot and up instead"
-    if 0 < abs(hours) <= 14 and abs(ahead - hours * HOUR_MS) < FUTURE_MS:
-        return f"{abs(hours)} h {'ahead' if hours > 0 else 'behind'}: local time sent as UTC?"
+    if offset := _offset(ahead):
+        return f"{_hours(abs(offset))} {'ahead' if offset > 0 else 'behind'}: local time sent as UTC?"
     if ts > LATEST_MS:
         return "ts is beyond every calendar: milliseconds since 1970 are wanted"
     return f"{abs(ahead) / HOUR_MS:.1f} h {'ahead of now' if ahead > 0 else 'ago, longer than readings are kept'}"
+
+
+def _offset(ahead: float) -> int:
+    """The offset from UTC, in minutes, that a clock is ahead by; 0 when it is none that is in use."""
+    if abs(ahead) > 15 * HOUR_MS:
+        return 0
+    candidates = {60 * round(ahead / HOUR_MS)} | _ODD_OFFSETS
+    nearest = min(candidates, key=lambda minutes: abs(ahead - minutes * MINUTE_MS))
+    return nearest if abs(ahead - nearest * MINUTE_MS) < FUTURE_MS and -720 <= nearest <= 840 else 0
+
+
+def _hours(minutes: int) -> str:
+    return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")

@@ -128,6 +128,19 @@ async def test_values_that_were_not_offered_are_found_in_postgresql(migrated_dsn
             await in_valkey(client, "t-1", temperature=f"{ts + 1000}000 8.0 - -")
 
 
+async def test_a_value_that_is_null_hides_nothing(migrated_dsn: str, valkey_url: str) -> None:
+    ts = now_ms()
+    async with running_ingest(migrated_dsn, valkey_url) as it:
+        with redis.Redis.from_url(valkey_url) as client:
+            await commit(it, ts, {"temperature": 5})
+            await it.pool.execute(
+                "insert into telemetry.telemetry values ('t-1', to_timestamp($1), 'temperature', null, null)", (ts + 1000) / 1000
+            )
+            it.latest.forget(["t-1"])
+            await in_valkey(client, "t-1", temperature=f"{ts}000 5.0 - -")
+            assert await it.latest.latest_many(["t-1"]) == {"t-1": {"temperature": LatestValue(5.0, ts)}}
+
+
 async def test_a_reader_without_any_writer_asks_postgresql(migrated_dsn: str, valkey_url: str) -> None:
     ts = now_ms()
     async with running_ingest(migrated_dsn, valkey_url) as it:
