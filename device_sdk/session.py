@@ -27,7 +27,7 @@ from iotsphere import topics
 from iotsphere.errors import InvalidInput
 from iotsphere.messages import CommandRequest, CommandResponse, DeviceEvent, ShadowRequest, ShadowUpdate
 
-WINDOW = 32  # messages on their way; the broker stops reading at 64
+WINDOW = 64  # messages on their way; the broker reads no more than these before some are committed
 CHUNK = 500  # readings of one message at most, however many are handed over at once
 
 LIMITS = Limits()

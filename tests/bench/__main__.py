@@ -19,6 +19,7 @@ from tests.bench.ingest import Ingest
 from tests.bench.live import Live
 from tests.bench.logs import tracebacks
 from tests.bench.peers import Peers
+from tests.bench.sdk import Sdk
 from tests.bench.shadow import Shadow
 from tests.bench.stage import Stage, stage
 from tests.support.platform import Platform, platform
@@ -38,6 +39,7 @@ PARTS: dict[str, Callable[[Stage], Part]] = {
     "live": Live,
     "peers": Peers,
     "fleet": Fleet,
+    "sdk": Sdk,
 }
 OUTPUT = Path("build/bench.json")
 WIDTH = 150  # a file or a pipe has none of its own

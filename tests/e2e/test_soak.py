@@ -1,4 +1,4 @@
-"""Parts of the platform are killed under load, and only its supervisor mends: what was acknowledged is in the table, once."""
+"""Parts of the platform and devices are killed under load, and only its supervisor mends: what was promised is in the table."""
 
 import asyncio
 from collections import Counter
@@ -9,6 +9,8 @@ import asyncpg
 import pytest
 import uvloop
 
+from iotsphere.devices import device_types
+from tests.bench.sdk_kills import Kills
 from tests.soak.plan import Plan
 from tests.soak.soak import Soak
 from tests.support.platform import Platform, platform
@@ -20,9 +22,9 @@ LEAST_ACKED = 10_000
 PRESENCE_S = 10.0
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Platform]:
-    with platform(tmp_path / "home", demo=False) as made:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    with platform(tmp_path_factory.mktemp("soak") / "home", demo=False) as made:
         yield made
 
 
@@ -58,3 +60,11 @@ async def open_sessions(connection: "asyncpg.Connection[asyncpg.Record]") -> int
         " + (select count(*) from registry.presence where connected)"
     )
     return found
+
+
+async def test_what_publish_has_taken_outlives_kills_of_the_device_and_of_the_server(running: Platform, tmp_path: Path) -> None:
+    running.device("d", next(iter(device_types())), tmp_path)
+    outcome = await Kills(running, tmp_path, "d", print).run(3, 2)
+    assert (outcome.kills_of_the_device, outcome.kills_of_the_server) == (3, 2)
+    assert outcome.published > 100
+    assert outcome.lost == 0
