@@ -114,7 +114,7 @@ def plain(
     """A connected device that is not simulated."""
     name = request.module.__name__.rpartition(".")[2].replace("_", "-")
     platform.device(name, device_type["key"], certificates)
-    device = Device.from_directory(certificates, name)
+    device = Device.from_directory(certificates, name, undeclared=True)
     device.connect()
     yield device
     device.close()
