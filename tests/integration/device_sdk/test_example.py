@@ -1,23 +1,28 @@
-"""The example program runs as printed."""
+"""The example programs run as printed."""
 
 import ast
 import asyncio
 import json
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from iotsphere import topics
+from iotsphere.devices import device_types
+from launcher.testing import OfflinePlatform
 from tests.support.brokers import TestBroker, running_broker
 from tests.support.pki import Pki
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
-PROGRAM = Path(__file__).resolve().parents[3] / "examples" / "thermostat.py"
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+PROGRAM = EXAMPLES / "thermostat.py"
 
 
 def test_it_has_at_most_twenty_lines_of_code() -> None:
@@ -68,3 +73,37 @@ async def test_it_publishes_obeys_and_answers(pki: Pki) -> None:
 def _request(name: str) -> bytes:
     now = int(time.time() * 1000)
     return json.dumps({"id": "c1", "name": name, "params": {}, "issued_at": now, "expires_at": now + 9000}).encode()
+
+
+@pytest.fixture
+def offline(tmp_path: Path) -> Iterator[OfflinePlatform]:
+    made = OfflinePlatform(tmp_path, device_types())
+    made.start()
+    yield made
+    made.stop()
+
+
+def test_a_gateway_speaks_for_each_child_in_a_session_of_its_own(offline: OfflinePlatform) -> None:
+    children = ("boiler-1", "boiler-2")
+    directory, _ = (offline.add(child, "water_heater") for child in children)
+    gateway = subprocess.Popen(
+        [sys.executable, str(EXAMPLES / "gateway.py"), str(directory), *children],
+        env={"PYTHONPATH": str(EXAMPLES.parent)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert gateway.stdin is not None
+    with gateway:
+        try:
+            offline.until(lambda: all(map(offline.connected, children)))
+            gateway.stdin.write("boiler-1 water_temperature 54.2\nboiler-2 pressure 2.5\n")
+            gateway.stdin.flush()
+            offline.set_desired("boiler-2", {"target_temperature": 40.0})
+            offline.until(lambda: all(map(offline.readings, children)) and offline.reported("boiler-2"))
+            said, _ = gateway.communicate(timeout=10)  # the end of its input ends it
+        finally:
+            gateway.kill()
+    assert [[reading.values for reading in offline.readings(child)] for child in children] == [
+        [{"water_temperature": 54.2}],
+        [{"pressure": 2.5}],
+    ]
+    assert said == "boiler-2 {'target_temperature': 40.0}\n"
+    assert gateway.returncode == 0
