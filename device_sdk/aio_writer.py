@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from device_sdk.journal import Journal
+from device_sdk.journal import Journal, OutboxUnavailable
 from device_sdk.keeping import Keeping
 from device_sdk.writer import LAZY_S
 
@@ -59,4 +59,11 @@ class TaskWriter:
 
     async def _write(self) -> bool:
         changes = self._keeping.begin_write()
-        return changes is None or self._keeping.settle(changes, await asyncio.to_thread(self._journal.attempt, changes))
+        if changes is None:
+            return True
+        error: Exception | None = OutboxUnavailable("the write was cut off")
+        try:
+            error = await asyncio.to_thread(self._journal.attempt, changes)
+        finally:
+            well = self._keeping.settle(changes, error)
+        return well

@@ -2,7 +2,7 @@
 
 from device_sdk.bells import Bells
 from device_sdk.changes import Changes
-from device_sdk.journal import Journal
+from device_sdk.journal import Journal, OutboxUnavailable
 from device_sdk.keeping import Keeping
 from device_sdk.receipt import Receipt, State
 
@@ -40,9 +40,11 @@ class GroupWriter:
                 self._bells.work.notify_all()
 
     def _write(self, changes: Changes) -> bool:
+        error: Exception | None = OutboxUnavailable("the write was cut off")
         self._bells.lock.release()
         try:
             error = self._journal.attempt(changes)
         finally:
             self._bells.lock.acquire()
-        return self._keeping.settle(changes, error)
+            well = self._keeping.settle(changes, error)
+        return well

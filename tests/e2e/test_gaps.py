@@ -1,6 +1,7 @@
 """Sequence numbers from a device's program to its account, over mutual TLS."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -36,6 +37,11 @@ async def devices() -> AsyncIterator[list[AioDevice]]:
 
 async def connected(edge: RunningEdge, devices: list[AioDevice], **options: Any) -> AioDevice:
     await edge.device("d")
+    return await again(edge, devices, **options)
+
+
+async def again(edge: RunningEdge, devices: list[AioDevice], **options: Any) -> AioDevice:
+    """The next start of the same device."""
     here = edge.pki.directory
     made = AioDevice("d", port=edge.mqtt_port, ca=here / "ca.crt", certificate=here / "d.crt", key=here / "d.key", **options)
     devices.append(made)
@@ -120,3 +126,43 @@ async def test_what_did_not_fit_into_the_outbox_is_declared_lost(
         assert (row.account.late, row.account.repeated) == (0, 0)
         lost = range(11, 51) if policy == "drop_oldest" else range(31, 71)
         assert list(row.account.dropped) == [(lost[0], lost[-1])]
+
+
+async def test_a_device_without_a_clock_has_its_readings_at_their_times_and_a_run_for_each_start(
+    pki: Pki, migrated_dsn: str, valkey_url: str, devices: list[AioDevice]
+) -> None:
+    async with running_edge(pki, migrated_dsn, valkey_url) as edge:
+        before = time.time()
+        for start in range(2):
+            made = await connected(edge, devices, clock=None) if not start else await again(edge, devices, clock=None)
+            await (await made.publish({"n": 2 * start}))
+            await asyncio.sleep(0.3)
+            await made.publish({"n": 2 * start + 1})
+            await settled(made)
+            await made.close()
+        rows = await times(migrated_dsn)
+        assert [value for value, _ in rows] == [0, 1, 2, 3]
+        assert all(before - 1 < at < time.time() + 1 for _, at in rows)
+        assert all(0.25 < later - first < 5 for (_, first), (_, later) in ((rows[0], rows[1]), (rows[2], rows[3])))
+        async with asyncio.timeout(20):
+            while await accounts(migrated_dsn) != [(2, 0), (2, 0)]:  # noqa: ASYNC110 - written by another task
+                await asyncio.sleep(0.1)
+
+
+async def accounts(dsn: str) -> list[tuple[int, int]]:
+    """Received and missing, of each start."""
+    pool = await make_pool(dsn, name="test")
+    try:
+        return [(row.account.received, row.account.missing) for row in await list_accounts(pool, "d", "default", 10)]
+    finally:
+        await pool.close()
+
+
+async def times(dsn: str) -> list[tuple[float, float]]:
+    """Values and when they were taken, seconds since the Unix epoch."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch("select value, timestamp from telemetry.telemetry order by timestamp")
+        return [(row["value"], row["timestamp"].timestamp()) for row in rows]
+    finally:
+        await connection.close()

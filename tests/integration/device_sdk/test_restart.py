@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from device_sdk import Batching
+from device_sdk import Batching, OutboxUnavailable
 from device_sdk.journal import Journal
 from iotsphere import topics
 from tests.support.brokers import TestBroker, running_broker
@@ -110,6 +110,37 @@ async def test_a_command_that_a_restart_cut_off_is_answered_so(make: Make, pki: 
             await two.connect()
             await until(lambda: answers(it))
         assert answers(it)[0]["reason"]["code"] == "interrupted"
+
+
+async def fill(driver: Driver) -> int:
+    """Publish until the disk is full; how many were taken."""
+    for number in range(10_000):
+        try:
+            await driver.publish({"x": number + 1})
+        except OutboxUnavailable as error:
+            assert "full" in str(error)  # noqa: PT017 - it must have been taken many times before
+            return number
+    raise AssertionError("it never was full")
+
+
+async def test_on_a_full_disk_the_caller_is_told_and_it_goes_on_when_there_is_room(make: Make, pki: Pki) -> None:
+    async with running_broker(pki) as it:
+        it.device("d")
+        write_connection(pki, "d", it.port)
+        async with device(make, pki) as one:
+            await one.publish({"x": 0})
+            disk = one.device._journal._connection  # type: ignore[union-attr]
+            assert disk is not None
+            disk.execute("pragma max_page_count = 20")
+            taken = await fill(one)
+            assert one.device.backlog == taken + 1
+            disk.execute("pragma max_page_count = 1000000")
+            await one.publish({"x": taken + 1})
+            await one.connect()
+            await until(lambda: one.device.backlog == 0, 15)
+        found = readings(it)
+        assert {r["values"]["x"] for r in found if r["values"]} == set(range(taken + 2))
+        assert [r["dropped"] for r in found if "dropped" in r] == [[taken + 2, taken + 2]]  # the number of what was refused
 
 
 async def test_readings_are_batched_on_the_wire_and_each_keeps_its_number(make: Make, pki: Pki) -> None:
