@@ -9,7 +9,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SEGMENT = re.compile(r"[a-z][a-z_-]{0,40}\Z")
-_COLLECTIONS = ("devices", "telemetry", "commands", "certificates", "users")
+_COLLECTIONS = ("devices", "telemetry", "commands", "certificates", "users", "shadows")
 BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
 
 

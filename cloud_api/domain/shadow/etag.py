@@ -39,18 +39,15 @@ def expectation(if_match: str | None, if_none_match: str | None = None, *, versi
     return replace(expected, seen=_seen(if_match))
 
 
-def required(expected: Expectation) -> Expectation:
-    """The same, if it expects anything.
-
-    Raises:
-        PreconditionRequired: it does not.
+def require_condition(expected: Expectation) -> None:
+    """Raises:
+    PreconditionRequired: nothing is expected.
     """
     if expected == Expectation():
         raise PreconditionRequired(
             'a replacement overwrites what others have written: send If-Match with the version that you read, such as "7", '
             "or * for any, or If-None-Match: * to make a new one"
         )
-    return expected
 
 
 def is_known(if_none_match: str | None, version: int) -> bool:

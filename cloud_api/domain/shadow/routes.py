@@ -10,7 +10,7 @@ from litestar.params import Body, FromPath, FromQuery, HeaderParameter, QueryPar
 
 from cloud_api.auth import Principal, at_least
 from cloud_api.domain.devices.table import DeviceRow
-from cloud_api.domain.shadow.etag import etag, expectation, is_known, required
+from cloud_api.domain.shadow.etag import etag, expectation, is_known
 from cloud_api.domain.shadow.schemas import RevisionPage, ShadowDocument, ShadowList
 from cloud_api.domain.shadow.service import CLASSIC, Past, Shadows, desired_of
 from cloud_api.responses import marked, problems
@@ -92,7 +92,7 @@ async def put_shadow(
 ) -> Response[ShadowDocument]:
     """What is not in it is not desired any more; what the device reports stays. Needs If-Match or If-None-Match."""
     desired, version = desired_of(data)
-    expected = required(expectation(if_match, if_none, version=version))
+    expected = expectation(if_match, if_none, version=version)
     return tagged(*await shadows.desire(request.user, device, desired, expected, name=name, replace=True))
 
 

@@ -10,6 +10,7 @@ import msgspec
 from cloud_api.auth import Principal
 from cloud_api.domain.devices.service import Devices
 from cloud_api.domain.devices.table import DeviceRow
+from cloud_api.domain.shadow.etag import require_condition
 from cloud_api.domain.shadow.schemas import (
     NONE_YET,
     Convergence,
@@ -114,8 +115,11 @@ class Shadows:
             Conflict: it is retired, or the version in the body is not the document's.
             InvalidInput: a property is unknown, read-only, or its value is wrong; the field begins with ``desired.``.
             PreconditionFailed: the document is not as expected.
+            PreconditionRequired: to replace it something must be expected.
         """
         row = await self._changeable(principal, device, name)
+        if replace:
+            require_condition(expected)
         view = await self._shadow.update_desired(
             _target(row, name), desired, actor=principal.id, expected=expected, replace=replace
         )

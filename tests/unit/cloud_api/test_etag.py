@@ -1,6 +1,6 @@
 import pytest
 
-from cloud_api.domain.shadow.etag import etag, expectation, is_known, required
+from cloud_api.domain.shadow.etag import etag, expectation, is_known, require_condition
 from cloud_api.domain.shadow.service import desired_of
 from iotsphere.errors import InvalidInput, PreconditionFailed, PreconditionRequired
 from shadow.expectation import ANY, Expectation
@@ -31,8 +31,8 @@ def test_what_is_no_tag(text: str) -> None:
 
 def test_a_replacement_expects_something() -> None:
     with pytest.raises(PreconditionRequired):
-        required(expectation(None))
-    assert required(expectation(None, version=7)) == Expectation(version=7)
+        require_condition(expectation(None))
+    require_condition(expectation(None, version=7))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from cloud_api.metrics import HttpMetrics
         ("/api/v1/devices", "/api/v1/devices"),
         ("/api/v1/devices/pump", "/api/v1/devices/{id}"),
         ("/api/v1/devices/pump/shadow", "/api/v1/devices/{id}/shadow"),
+        ("/api/v1/devices/pump/shadows/lamp/revisions", "/api/v1/devices/{id}/shadows/{id}/revisions"),
         ("/api/v1/devices/p/certificates/ab12/revoke", "/api/v1/devices/{id}/certificates/{id}/revoke"),
         ("/api/v1/test-pumps/pump/commands", "/api/v1/test-pumps/{id}/commands"),
         ("/api/v1/telemetry/average", "/api/v1/telemetry/average"),
