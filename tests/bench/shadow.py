@@ -42,8 +42,10 @@ class Shadow:
         self._report(updates, gets, taken)
 
     async def _asked(self, asking: Child, word: str, point: str) -> dict[str, Any]:
+        before = self._the.cpu()
         await asking.say(word)
         result: dict[str, Any] = await asking.at(point)
+        result["cpu_ms"] = {name: (now - before[name]) * 1000 / result["accepted"] for name, now in self._the.cpu().items()}
         self._the.figures.check(not result["rejected"], f"{result['rejected']} requests of {word} were rejected")
         return result
 
@@ -81,7 +83,10 @@ class Shadow:
             )
         ]
         figures.table("Shadows", ("way", "a second", "p50 ms", "p99 ms"), rows)
+        costs = [(name, updates["cpu_ms"][name], gets["cpu_ms"][name]) for name in updates["cpu_ms"]]
+        figures.table("Server CPU of a request, ms", ("process", "update", "get"), costs)
         figures.add("shadow.updates_per_s", updates["per_s"])
+        figures.add("shadow.server_cpu_ms_per_update", sum(updates["cpu_ms"].values()))
         figures.add("shadow.gets_per_s", gets["per_s"])
         figures.add("shadow.desired_to_device_p50_ms", rows[2][2])
         figures.add("shadow.desired_to_device_p99_ms", rows[2][3])
