@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Command, CommandEvent } from "../io/types.ts";
-import { applyEvent, isFinal, mergeCommands, outcome, steps } from "./command.ts";
+import { applyEvent, isFinal, mergeCommands, steps, story, tone } from "./command.ts";
 
 const command = (...statuses: string[]): Command => ({
   id: "c", device: "d", name: "n", params: {}, status: statuses.at(-1)!, actor: "admin", created_at: "", expires_at: null, changed_at: null,
@@ -33,9 +33,32 @@ describe("the life of a command", () => {
     expect(applyEvent(sent, event("sent"))).toBe(sent);
   });
 
-  it("knows good from bad ends", () => {
-    expect(["queued", "in_progress", "succeeded", "failed", "rejected", "expired", "cancelled"].map(outcome)).toEqual(["open", "open", "good", "bad", "bad", "bad", "bad"]);
-    expect(isFinal("delivered")).toBe(false);
+  it("leaves a timeout for a late answer, and says so", () => {
+    const late = applyEvent(command("queued", "sent", "timed_out"), event("succeeded"));
+    expect([late.status, late.late]).toEqual(["succeeded", true]);
+    expect(story(late, "")).toContain("after its time was over");
+  });
+
+  it("is parked by an event that changes no state", () => {
+    const parked = applyEvent(command("queued", "sent"), event("sent", { parked: true }));
+    expect([parked.status, parked.parked, parked.transitions.length]).toEqual(["sent", true, 2]);
+    expect(story(parked, "")).toContain("later commands of this device go first");
+  });
+
+  it("says in words what became of it", () => {
+    const said = (...statuses: string[]) => story(command(...statuses), "the door is open");
+    expect(said("queued", "sent", "rejected")).toBe("The device refused it: the door is open");
+    expect(said("queued", "sent", "failed")).toBe("The device tried and failed: the door is open");
+    expect(story(command("queued", "rejected"), "")).toBe("The device refused it and gave no reason");
+    expect(said("queued", "expired")).toContain("never sent");
+    expect(said("queued", "sent", "timed_out")).toContain("not known");
+    expect(said("queued", "cancelled")).toContain("before it was sent");
+    expect(said("queued", "sent", "cancelled")).toContain("may have carried it out");
+    expect(["succeeded", "failed", "timed_out", "cancelled", "sent"].map(tone)).toEqual(["ok", "crit", "warn", "off", "off"]);
+  });
+
+  it("is final when nothing more is expected", () => {
+    expect(["queued", "delivered", "timed_out", "cancelled"].map(isFinal)).toEqual([false, false, true, true]);
   });
 });
 

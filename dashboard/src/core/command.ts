@@ -6,11 +6,33 @@ export function isFinal(status: string): boolean {
   return !PATH.includes(status);
 }
 
-export type Outcome = "open" | "good" | "bad";
+type Tone = "ok" | "warn" | "crit" | "off";
 
-export function outcome(status: string): Outcome {
-  if (!isFinal(status)) return "open";
-  return status === "succeeded" ? "good" : "bad";
+const TONES: Record<string, Tone> = { succeeded: "ok", failed: "crit", rejected: "crit", timed_out: "warn", expired: "warn" };
+
+/** How a state is marked. What is not known, or did not come to be, is no failure of the device. */
+export function tone(status: string): Tone {
+  return TONES[status] ?? "off";
+}
+
+/** What has become of a command, in words; what the states do not say by themselves. */
+export function story(command: Command, reason: string): string {
+  const sent = (command.attempts ?? 0) > 0 || command.transitions.some(({ status }) => status === "sent" || status === "delivered");
+  switch (command.status) {
+    case "rejected":
+      return `The device refused it${reason ? `: ${reason}` : " and gave no reason"}`;
+    case "failed":
+      return `The device tried and failed${reason ? `: ${reason}` : " and gave no reason"}`;
+    case "expired":
+      return "Its time was over before the device was there; it was never sent";
+    case "timed_out":
+      return "Sent, and not answered in time: what became of it is not known. An answer may still come";
+    case "cancelled":
+      return sent ? "Taken back after it was sent: the device may have carried it out" : "Taken back before it was sent";
+    case "succeeded":
+      return command.late ? "Answered after its time was over" : "";
+  }
+  return command.parked ? "No answer so far: later commands of this device go first" : "";
 }
 
 export interface Step {
@@ -46,11 +68,14 @@ function further(command: Command, than: Command): boolean {
 
 /** Apply a live event. An older event than what is known changes nothing. */
 export function applyEvent(command: Command, event: CommandEvent): Command {
-  if (isFinal(command.status) || command.transitions.some((t) => t.status === event.status)) return command;
+  if (event.parked && event.status === command.status) return { ...command, parked: true };
+  const ended = isFinal(command.status) && command.status !== "timed_out"; // which a late answer may leave
+  if (ended || command.transitions.some((t) => t.status === event.status)) return command;
   const transition: Transition = { status: event.status, at: event.at, actor: null, reason: event.reason };
   return {
     ...command,
     status: event.status,
+    late: command.status === "timed_out" || command.late === true,
     changed_at: event.at,
     reason: event.reason ?? command.reason,
     result: event.result ?? command.result,

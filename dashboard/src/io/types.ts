@@ -130,6 +130,11 @@ export interface Command {
   reason: unknown;
   result: unknown;
   transitions: Transition[];
+  attempts?: number;
+  /** Unanswered for so long that the device's later commands go first. */
+  parked?: boolean;
+  /** Answered after its time was over. */
+  late?: boolean;
   simulated: boolean;
 }
 export interface Refusal {
@@ -229,6 +234,7 @@ export interface CommandEvent {
   at: number | string;
   reason?: unknown;
   result?: unknown;
+  parked?: boolean;
   simulated: boolean;
 }
 export interface ShadowEvent {

@@ -1,9 +1,9 @@
 import { html, nothing } from "lit";
 import { api, live, may } from "../app.ts";
-import { applyEvent, isFinal, mergeCommands, outcome, steps, type Step } from "../core/command.ts";
+import { applyEvent, isFinal, mergeCommands, steps, story, tone, type Step } from "../core/command.ts";
 import { members, plain, withUnit, words } from "../core/format.ts";
 import { initial, parse } from "../core/property.ts";
-import { ApiError } from "../io/session.ts";
+import { fieldErrors } from "../io/session.ts";
 import type { Command, CommandEvent, CommandSpec, Property } from "../io/types.ts";
 import { Resource } from "../core/resource.ts";
 import { said } from "../core/said.ts";
@@ -23,6 +23,8 @@ export class Commands extends DevicePanel {
   private params: Record<string, string | boolean> = {};
   private errors: Record<string, string> = {};
   private problem = "";
+  /** Why a command could not be cancelled, by its id. */
+  private readonly cancelProblems = new Map<string, string>();
   private busy = false;
   private all = false;
 
@@ -35,6 +37,8 @@ export class Commands extends DevicePanel {
 
   protected override reset(): void {
     this.choose(null);
+    this.cancelProblems.clear();
+    this.all = false;
     this.list.restart();
   }
 
@@ -145,9 +149,9 @@ export class Commands extends DevicePanel {
   }
 
   private refuse(error: unknown): void {
-    const key = error instanceof ApiError ? (error.field ?? error.errors[0]?.field)?.replace(/^params\./, "") : undefined;
-    if (key && key in this.params) this.errors[key] = said(error);
-    else this.problem = said(error);
+    const reasons = fieldErrors(error).map(({ field: name, reason }) => ({ key: name.replace(/^params\./, ""), reason }));
+    for (const { key, reason } of reasons) if (key in this.params) this.errors[key] = reason;
+    if (!reasons.length || reasons.some(({ key }) => !(key in this.params))) this.problem = said(error);
   }
 
   private history(commands: Command[]): Html {
@@ -157,35 +161,40 @@ export class Commands extends DevicePanel {
   }
 
   private one(command: Command): Html {
-    const end = outcome(command.status);
     const spec = this.specs.find(({ name }) => name === command.name);
     const params = Object.entries(command.params ?? {}).map(([key, value]) => paramText(spec, key, value));
-    const note = [reasonText(command.reason), members(command.result)].filter(Boolean).join(" · ");
+    const note = [story(command, reasonText(command.reason)), members(command.result)].filter(Boolean).join(" · ");
+    const problem = isFinal(command.status) ? undefined : this.cancelProblems.get(command.id);
     return html`<article class="command" data-testid="command" data-status=${command.status}>
       <div class="row">
         <h3 class="grow">${spec?.title ?? words(command.name)} <span class="muted small">${params.join(", ")}</span></h3>
-        ${mark(end === "good" ? "ok" : end === "bad" ? "crit" : "off", words(command.status))}
+        ${command.parked && !isFinal(command.status) ? mark("warn", "parked") : nothing}${mark(tone(command.status), words(command.status))}
       </div>
       <ol class="steps">${steps(command).map((step) => this.step(step))}</ol>
       <p class="small muted">${note}${note && command.actor ? " · " : ""}${command.actor ? `by ${command.actor}` : ""}</p>
       ${!isFinal(command.status) && may.operate() ? html`<button @click=${() => void this.cancel(command)}>Cancel</button>` : nothing}
+      ${problem ? html`<p class="notice crit" role="alert" data-testid="command-problem">${problem}</p>` : nothing}
     </article>`;
   }
 
   private step({ status, at, state }: Step): Html {
-    const end = isFinal(status) && state === "done" ? outcome(status) : "";
+    const end = state === "done" ? (ENDS[tone(status)] ?? "") : "";
     return html`<li class="${state} ${end}">${words(status)}${at == null ? nothing : time(at)}</li>`;
   }
 
   private async cancel(command: Command): Promise<void> {
+    this.cancelProblems.delete(command.id);
+    this.requestUpdate();
     try {
       await api.cancel(command.id);
     } catch (error) {
-      this.problem = said(error);
+      this.cancelProblems.set(command.id, said(error));
     }
     void this.list.load();
   }
 }
+
+const ENDS: Record<string, string> = { ok: "good", crit: "bad" };
 
 function paramText(spec: CommandSpec | undefined, key: string, value: unknown): string {
   const param = spec?.params.find((p) => p.key === key);
