@@ -1,6 +1,6 @@
 """The telemetry store's interface: one behaviour over native partitions and over TimescaleDB (tests/contract/test_engines.py)."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -45,22 +45,3 @@ class RollupReads(Protocol):
         self, devices: Sequence[str], measurement: str, start: datetime, end: datetime, step: timedelta
     ) -> Buckets:
         """The same of many devices put together: count, sum, lowest, highest and sources of each bucket."""
-
-
-class Days(Protocol):
-    """What the writer asks before it writes: whether there is a place for the readings of a day (days since 1970, UTC)."""
-
-    async def load(self) -> None:
-        """Learn which there are, and make those around today."""
-
-    async def make_ahead(self) -> None:
-        """Make those around today."""
-
-    def missing(self, numbers: Set[int], /) -> set[int]:
-        """Which of these have no place yet."""
-
-    async def ensure(self, numbers: Iterable[int], /) -> None:
-        """Make them."""
-
-    def forget(self, numbers: Iterable[int], /) -> None:
-        """These turned out to be missing."""

@@ -18,6 +18,7 @@ _EXISTING = """
 select c.relname as name, i.inhdetachpending as pending, pg_total_relation_size(c.oid) as bytes
 from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = $1::regclass order by c.relname
 """
+_PARTITIONED = "select relkind = 'p' from pg_class where oid = $1::regclass"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,8 @@ class Partitions:
         table = f"{SCHEMA}.{self._period.name(number)}"
         low, high = self._period.start(number), self._period.start(number + 1)
         async with self._pool.acquire() as connection, connection.transaction():
+            if not await connection.fetchval(_PARTITIONED, self._parent):
+                return  # TimescaleDB makes its chunks by itself
             await connection.execute("select pg_advisory_xact_lock(hashtext($1))", table)
             if await connection.fetchval("select exists (select from pg_inherits where inhrelid = to_regclass($1))", table):
                 return

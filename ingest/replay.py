@@ -8,14 +8,13 @@ from itertools import chain
 import asyncpg
 import structlog
 
-from ingest import dead_letters_table, event_table, replays_table, rollup_table, telemetry_table
+from ingest import dead_letters_table, event_table, replays_table, telemetry_table
 from ingest.batch import Row, Rows, day_of
 from ingest.dead_letters_table import Claimed
 from ingest.event_table import EventRow, StatusRow
 from ingest.metrics import IngestMetrics
 from ingest.partitions import Partitions
 from ingest.rebuild import Rebuilder, Rebuilt
-from ingest.rollup_marks import keys_of
 from ingest.store import UNSTORABLE, Outcome, Slot, conflict
 from iotsphere.errors import StoreUnavailable
 from iotsphere.infra.postgres import AWAY, Connection, Pool
@@ -148,16 +147,10 @@ class Replayer:
         rows, owners = Rows(), list(chain.from_iterable([one] * len(one.rows) for one in tried))
         for one in tried:
             rows.add(one.rows, one.delivery)
-        conflicts = dict(await self._merge_marked(connection, rows.rows)) if owners else {}
+        conflicts = dict(await telemetry_table.merge(connection, rows.rows)) if owners else {}
         for position, stored in conflicts.items():
             owners[position].letters.append(conflict(rows, position, stored))
         return [row for position, row in enumerate(rows.rows) if position not in conflicts]
-
-    async def _merge_marked(
-        self, connection: "asyncpg.Connection[asyncpg.Record]", rows: Sequence[Row]
-    ) -> list[tuple[int, float | None]]:
-        await connection.execute(rollup_table.marking(keys_of(rows), rollup_table.NOBODY))
-        return await telemetry_table.merge(connection, rows)
 
     async def _add_events(self, built: Sequence[EventRow | StatusRow]) -> None:
         if built:

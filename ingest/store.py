@@ -1,7 +1,6 @@
 """Commits batches: over two connections of its own, whatever is wrong with the server or with one row."""
 
 import asyncio
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -11,8 +10,8 @@ import structlog
 
 from ingest import arrivals_table, dead_letters_table, losses_table, rollup_table, telemetry_table
 from ingest.batch import Batch, DeadLetter, Row, Rows, letter, text_of
-from ingest.engine import Days
 from ingest.metrics import IngestMetrics
+from ingest.partitions import Partitions
 from ingest.rollup_marks import Marks, Needed, keys_of
 from iotsphere.infra.postgres import AWAY, Patience, wait_out
 
@@ -102,15 +101,15 @@ class Store:
     Args:
         dsn: the telemetry database.
         partitions: told when a day turns out to have none.
-        marks: of this writer, where rollups are our own.
+        marks: of this writer, shared with its roller.
     """
 
-    def __init__(self, dsn: str, partitions: Days, metrics: IngestMetrics, marks: Marks | None = None) -> None:
+    def __init__(self, dsn: str, partitions: Partitions, metrics: IngestMetrics, marks: Marks | None = None) -> None:
         self._partitions = partitions
         self._metrics = metrics
-        self._marks = marks
+        self._marks = marks or Marks()
         self._patience = Patience("telemetry")
-        self._slots = [Slot(dsn, marks) for _ in range(CONNECTIONS)]
+        self._slots = [Slot(dsn, self._marks) for _ in range(CONNECTIONS)]
         self._free: asyncio.LifoQueue[Slot] = asyncio.LifoQueue()
         for slot in self._slots:
             self._free.put_nowait(slot)
@@ -127,7 +126,7 @@ class Store:
             return await self._store_around(batch, missing)
         slot = await self._free.get()
         try:
-            with self._marks.flight() if self._marks is not None else nullcontext():
+            with self._marks.flight():
                 return await self._commit(slot, batch)
         except asyncio.CancelledError:
             slot.drop()
@@ -175,15 +174,12 @@ class Store:
         connection = await slot.connection()
         needed, riders = self._riders(batch)
         outcome = await self._write_over(slot, connection, batch, riders)
-        if self._marks is not None:
-            self._marks.committed(needed)
+        self._marks.committed(needed)
         return outcome
 
     def _riders(self, batch: Batch) -> tuple[Needed, str]:
         """What is committed with the rows: the statement that keeps the account, and the one that marks their minutes."""
         riders = [arrivals_table.insertion(batch.arrivals)] if batch.arrivals else []
-        if self._marks is None:
-            return Needed(), "; ".join(riders)
         needed = self._marks.needed(keys_of(chain(batch.fresh.rows, batch.doubtful.rows)))
         if needed.keys:
             riders.append(rollup_table.marking(needed.keys, self._marks.writer))
@@ -246,7 +242,7 @@ async def _note(connection: "Connection", batch: Batch, riders: str) -> None:
 
 async def _merge(connection: "Connection", rows: Rows, letters: list[DeadLetter]) -> Outcome:
     """Within a transaction: rows through staging, and all letters."""
-    conflicts = await telemetry_table.merge(connection, rows.rows) if rows else []
+    conflicts = await telemetry_table.merge(connection, rows.rows, marked=True) if rows else []
     buried = letters + [conflict(rows, position, stored) for position, stored in conflicts]
     await dead_letters_table.insert(connection, buried)
     if not conflicts:

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from ingest import rollup_table
 from ingest.batch import COLUMNS, Row
+from ingest.rollup_marks import keys_of
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -61,12 +63,17 @@ async def copy(connection: "Connection", rows: Sequence[Row], also: str = "") ->
     )
 
 
-async def merge(connection: "Connection", rows: Sequence[Row]) -> list[tuple[int, float | None]]:
+async def merge(connection: "Connection", rows: Sequence[Row], *, marked: bool = False) -> list[tuple[int, float | None]]:
     """Add those that are new, within the caller's transaction.
+
+    Args:
+        marked: the caller has seen to it that rollups learn of them.
 
     Returns:
         Position and stored value of each row whose key is taken by another value.
     """
+    if rows and not marked:
+        await connection.execute(rollup_table.marking(keys_of(rows), rollup_table.NOBODY))
     records = [(position, *row) for position, row in enumerate(rows)]
     await connection.copy_records_to_table(STAGING, records=records, columns=("position", *COLUMNS), timeout=COPY_SECONDS)
     done = await connection.execute(_MERGE)
