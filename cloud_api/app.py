@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import socketio
@@ -55,6 +56,7 @@ from cloud_api.outer import Outer, Switch
 from cloud_api.parts import CloudParts
 from cloud_api.query import known_parameters
 from cloud_api.tenancy import Tenancy
+from ingest.charts import Charts
 from ingest.export import Export
 
 __all__ = ["CloudParts", "create_app"]
@@ -102,6 +104,7 @@ def create_app(parts: CloudParts) -> ASGIApp:
 
 def _services(parts: CloudParts, tokens: Tokens, tenancy: Tenancy, devices: Devices, live: Live) -> Services:
     connect = Connect(parts.mqtt_host, parts.mqtt_port, parts.authority.ca_file.read_bytes(), parts.types)
+    scopes = Scopes(tenancy, parts.types)
     shadows, gaps = Shadows(devices, parts.shadow, parts.archive), Gaps(devices, parts.telemetry_pool)
     return Services(
         parts=parts,
@@ -116,9 +119,9 @@ def _services(parts: CloudParts, tokens: Tokens, tenancy: Tenancy, devices: Devi
         refusals=Refusals(tenancy, devices, parts.telemetry_pool),
         fleet=Fleet(tenancy, devices, gaps, live.feed, parts.clock),
         gaps=gaps,
-        telemetry=Telemetry(devices, parts.history, parts.types),
+        telemetry=Telemetry(devices, scopes, Charts(parts.history), parts.types, timedelta(days=parts.retention_days)),
         averages=Averages(tenancy, parts.history, parts.types),
-        exports=Exports(Scopes(tenancy, parts.types), Export(parts.telemetry_pool)),
+        exports=Exports(scopes, Export(parts.telemetry_pool)),
         dead_letters=DeadLetters(Tenancy(parts.telemetry_pool), parts.signals),
         shadows=shadows,
         commands=Commands(devices, parts.commands),

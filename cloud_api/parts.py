@@ -37,6 +37,7 @@ class CloudParts:
         dashboard: directory of the built dashboard; it may be missing.
         mqtt_host: name under which devices reach the MQTT listener.
         status: what `iotsphere status` knows.
+        retention_days: how long raw readings are kept.
         registry: where the metrics of the whole process are.
         clock: seconds since the Unix epoch.
     """
@@ -55,6 +56,7 @@ class CloudParts:
     mqtt_host: str
     mqtt_port: int
     status: SystemStatus
+    retention_days: int = 30
     types: Mapping[str, DeviceType] = field(default_factory=device_types)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     clock: Callable[[], float] = time.time

@@ -11,7 +11,7 @@ from ingest.engine import RollupReads
 from ingest.latest import LatestStore
 from ingest.latest_value import LatestValue
 from ingest.rollup_reads import NativeRollups
-from ingest.rollups import Buckets
+from ingest.rollups import RAW_READINGS, Buckets
 from ingest.thin import Column, aligned, points_within, thin
 from iotsphere.infra.postgres import Pool, unavailable_as_ours
 
@@ -115,6 +115,15 @@ class History:
         async with unavailable_as_ours():
             return await telemetry_reads.median_gaps_s(self._pool, devices)
 
+    async def count(self, device: str, start: datetime, end: datetime, measurements: Sequence[str] | None) -> int:
+        """How many readings there are in [start, end); more than rollups.RAW_READINGS are not told apart.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away.
+        """
+        async with unavailable_as_ours():
+            return await telemetry_reads.count(self._pool, device, start, end, measurements, RAW_READINGS + 1)
+
     async def rollups(
         self, devices: Sequence[str], measurements: Sequence[str] | None, start: datetime, end: datetime, step: timedelta
     ) -> Mapping[str, Mapping[str, Buckets]]:
@@ -139,15 +148,6 @@ class History:
         """
         async with unavailable_as_ours():
             return await self._rollups.together(devices, measurement, start, end, step)
-
-    async def average(self, devices: Sequence[str], measurement: str, start: datetime, end: datetime) -> tuple[float | None, int]:
-        """Mean and number of the readings of many devices in [start, end).
-
-        Raises:
-            StoreUnavailable: PostgreSQL is away.
-        """
-        async with unavailable_as_ours():
-            return await telemetry_reads.average(self._pool, devices, measurement, start, end)
 
 
 def _chosen(names: Set[str], first: Sequence[str]) -> Set[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import asyncpg
 
-from ingest import imports_table, telemetry_table
+from ingest import imports_table, rollup_table, telemetry_table
 from ingest.batch import Row, day_of, text_of, unix_us
 from ingest.import_lines import Lines, Record
 from ingest.import_rows import Reject, Rows
@@ -19,6 +19,7 @@ from ingest.imports_table import Progress
 from ingest.latest import LatestStore
 from ingest.latest_value import Newest, add_newest
 from ingest.partitions import Partitions
+from ingest.rollup_marks import keys_of
 from iotsphere.infra.postgres import unavailable_as_ours
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ class Importer:
         """Store the rows; those whose key another value has become rejects."""
         if not batch.rows:
             return
+        await self._connection.execute(rollup_table.marking(keys_of(batch.rows), rollup_table.NOBODY))
         conflicts = dict(await telemetry_table.merge(self._connection, batch.rows))
         for position, stored in conflicts.items():
             row, record = batch.rows[position], batch.records[position]

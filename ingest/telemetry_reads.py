@@ -47,9 +47,11 @@ from (
     and ($4::text[] is null or measurement = any($4)) order by timestamp limit $5
 ) page group by measurement
 """
-_AVERAGE = """
-select avg(value) as average, count(value) as count from telemetry.telemetry
-where device_id = any($1) and measurement = $2 and timestamp >= $3 and timestamp < $4
+_COUNT = """
+select count(*) from (
+    select from telemetry.telemetry where device_id = $1 and timestamp >= $2 and timestamp < $3
+    and ($4::text[] is null or measurement = any($4)) limit $5
+) counted
 """
 
 
@@ -82,10 +84,7 @@ async def page(
     return [(row["measurement"], row["moments"], row["numbers"]) for row in rows]
 
 
-async def average(
-    pool: Pool, devices: Sequence[str], measurement: str, start: datetime, end: datetime
-) -> tuple[float | None, int]:
-    """Mean and number of the readings of many devices in [start, end)."""
-    row = await pool.fetchrow(_AVERAGE, list(devices), measurement, start, end, timeout=READ_SECONDS)
-    assert row is not None  # noqa: S101 - an aggregate without GROUP BY has one row
-    return row["average"], row["count"]
+async def count(pool: Pool, device: str, start: datetime, end: datetime, measurements: Sequence[str] | None, most: int) -> int:
+    """How many readings there are in [start, end), counted up to ``most``."""
+    names = None if measurements is None else list(measurements)
+    return int(await pool.fetchval(_COUNT, device, start, end, names, most, timeout=READ_SECONDS))

@@ -44,6 +44,7 @@ class CloudOptions:
         telemetry_dsn: database of the schema ``telemetry``.
         host, http_port: where to listen.
         mqtt_host, mqtt_port: where devices find the broker, as told to people who add one.
+        retention_days: how long raw readings are kept.
         jwt_secret: the same for every `cloud` of an installation.
     """
 
@@ -56,6 +57,7 @@ class CloudOptions:
     mqtt_host: str
     mqtt_port: int
     jwt_secret: bytes
+    retention_days: int = 30
 
 
 async def run_cloud(options: CloudOptions, stop: asyncio.Event) -> None:
@@ -108,6 +110,7 @@ def _parts(options: CloudOptions, pool: Pool, telemetry: Pool, cache: ShadowCach
         mqtt_host=options.mqtt_host,
         mqtt_port=options.mqtt_port,
         status=StatusReader(options.home).read,
+        retention_days=options.retention_days,
         types=types,
         registry=registry,
     )

@@ -59,6 +59,7 @@ def cloud(settings: Settings) -> None:
         mqtt_host=settings.public_host[0] if settings.public_host else "localhost",
         mqtt_port=settings.mqtt_port,
         jwt_secret=jwt_secret(home),
+        retention_days=settings.retention_days,
     )
     process.run(lambda stop: run_cloud(options, stop))
 

@@ -33,6 +33,7 @@ from tests.support.pump import PUMP
 
 SECRET = b"a secret of the tests, long enough"
 PASSWORD = "correct horse"
+RETENTION_DAYS = 3650  # the readings of the tests are of fixed days
 
 
 @dataclass
@@ -123,6 +124,11 @@ class TestCloud:
             "insert into telemetry.telemetry (device_id, timestamp, measurement, value) values ($1, $2, $3, $4)",
             [(device, at, measurement, value) for at, value in values.items()],
         )
+        await pool.execute(
+            """insert into telemetry.rollup_dirty (level, writer, device_id, bucket)
+               select 0, 0, $1, bucket from unnest($2::timestamptz[]) bucket""",
+            device, sorted({at.replace(second=0, microsecond=0) for at in values}),
+        )  # fmt: skip
 
 
 async def _status() -> dict[str, Any]:
@@ -178,6 +184,7 @@ async def _parts(
         mqtt_host="localhost",
         mqtt_port=8883,
         status=_status,
+        retention_days=RETENTION_DAYS,
         types=types,
         clock=clock,
     )

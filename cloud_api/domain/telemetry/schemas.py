@@ -5,21 +5,46 @@ from collections.abc import Sequence
 import msgspec
 
 
-class HistoryView(msgspec.Struct, kw_only=True, frozen=True, rename={"from_": "from"}):
+class DeviceHistory(msgspec.Struct, kw_only=True, frozen=True):
     """Readings in columns: ``columns.ts`` and one column per measurement, all equally long, null where one has no value.
 
     Attributes:
-        unit: of the measurements that the device's type declares.
-        downsampled: whether readings were left out to keep below max_points.
+        unit, title: of the measurements that the device's type declares.
+        columns: readings as they came; or for each bucket, which begins at ``ts``, their mean.
+        aggregates: of each bucket, what was asked for: by min | max | avg | count | sum | first | last, then by measurement.
+        downsampled: whether a column stands for more readings than it has places.
     """
 
     device: str
     simulated: bool
+    unit: dict[str, str]
+    title: dict[str, str]
+    columns: dict[str, Sequence[float | None]]
+    aggregates: dict[str, dict[str, Sequence[float | None]]]
+    downsampled: bool
+
+
+class HistoryView(DeviceHistory, kw_only=True, frozen=True, rename={"from_": "from"}):
+    """The history of one device.
+
+    Attributes:
+        resolution: ``raw``, or the width of a bucket, such as 15m; ``step_s``: the same in seconds, null for raw readings.
+    """
+
     from_: int
     to: int
-    unit: dict[str, str]
-    columns: dict[str, Sequence[float | None]]
-    downsampled: bool
+    resolution: str
+    step_s: float | None
+
+
+class HistoriesView(msgspec.Struct, kw_only=True, frozen=True, rename={"from_": "from"}):
+    """Histories of many devices over one stretch, by device id."""
+
+    from_: int
+    to: int
+    resolution: str
+    step_s: float
+    devices: list[DeviceHistory]
 
 
 class ReadingPage(msgspec.Struct, kw_only=True, frozen=True, rename={"from_": "from"}):
@@ -76,6 +101,16 @@ class Count(msgspec.Struct, frozen=True):
     readings: int
 
 
+class AverageColumns(msgspec.Struct, kw_only=True, frozen=True):
+    """Buckets in columns that are equally long; ``ts`` is where each begins. A bucket without a reading is not there."""
+
+    ts: list[float]
+    average: list[float]
+    min: list[float]
+    max: list[float]
+    count: list[int]
+
+
 class AverageView(msgspec.Struct, kw_only=True, frozen=True, rename={"from_": "from"}):
     """Mean over all readings of a measurement.
 
@@ -84,6 +119,7 @@ class AverageView(msgspec.Struct, kw_only=True, frozen=True, rename={"from_": "f
         included: whose readings are in it.
         left_out: simulated devices, unless asked for.
         simulated: whether any of what is included is simulated.
+        resolution: the width of the buckets in ``columns``, such as 1h; ``step_s``: the same in seconds.
     """
 
     measurement: str
@@ -94,3 +130,6 @@ class AverageView(msgspec.Struct, kw_only=True, frozen=True, rename={"from_": "f
     included: Count
     left_out: Count
     simulated: bool
+    resolution: str
+    step_s: float
+    columns: AverageColumns

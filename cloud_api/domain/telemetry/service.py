@@ -1,26 +1,67 @@
 """Telemetry as a user sees it: reached through a device that he may see, clipped to its present owner's time."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from cloud_api.auth import Principal
 from cloud_api.domain.devices.service import Devices
-from cloud_api.domain.devices.table import DeviceRow
-from cloud_api.domain.telemetry.schemas import HistoryView, LatestReadings, NewestValue
+from cloud_api.domain.devices.table import DeviceRow, Ownership
+from cloud_api.domain.telemetry.schemas import DeviceHistory, HistoriesView, HistoryView, LatestReadings, NewestValue
+from cloud_api.domain.telemetry.scope import Scope, Scopes
 from cloud_api.domain.telemetry.window import Window, ms
-from ingest.history import History, Series
-from iotsphere.devices._spec import DeviceType
+from ingest.charts import Chart, Charts, Question, most_points
+from ingest.resolution import RAW, name_of
+from ingest.rollups import step_for
+from iotsphere.devices._spec import DeviceType, Measurement
 from iotsphere.errors import InvalidInput
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a history is wanted; see ingest.charts.Question."""
+
+    measurements: Sequence[str] | None
+    max_points: int
+    step: timedelta | None
+    aggregates: Sequence[str]
+
+    def over(self, part: Window, raw_since: datetime, first: Sequence[str] = ()) -> Question:
+        """The question of a stretch.
+
+        Raises:
+            InvalidInput: the buckets would be too many.
+        """
+        part.check_buckets(self.step)
+        return Question(
+            start=part.start, end=part.end, measurements=self.measurements, max_points=self.max_points, step=self.step,
+            aggregates=self.aggregates, first=first, raw_since=raw_since,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A history, and where its readings come from."""
+
+    view: HistoryView | HistoriesView
+    sources: Sequence[str]
+
+
 class Telemetry:
-    """Reads of one device."""
+    """Reads histories and newest values.
 
-    def __init__(self, devices: Devices, history: History, types: Mapping[str, DeviceType]) -> None:
-        self._devices, self._history, self._types = devices, history, types
+    Args:
+        retention: how long raw readings are kept.
+    """
 
-    async def history(
-        self, principal: Principal, device: str, wanted: Window, measurements: Sequence[str] | None, max_points: int
-    ) -> HistoryView:
+    def __init__(
+        self, devices: Devices, scopes: Scopes, charts: Charts, types: Mapping[str, DeviceType], retention: timedelta
+    ) -> None:
+        self._devices, self._scopes, self._charts, self._types = devices, scopes, charts, types
+        self._retention = retention
+
+    async def history(self, principal: Principal, device: str, wanted: Window, wish: Wish, now: datetime) -> Answer:
         """Readings of a stretch of time.
 
         Raises:
@@ -28,14 +69,48 @@ class Telemetry:
             InvalidInput: a measurement is neither declared nor was it ever heard.
         """
         row = await self._devices.visible(principal, device)
-        await self._check(row, measurements or ())
-        clipped = wanted.clipped(row.owned_from)
-        series = Series([], {}, downsampled=False)
-        if not clipped.empty:
-            series = await self._history.history(
-                device, clipped.start, clipped.end, measurements, max_points, first=self._declared(row.device_type)
-            )
-        return self._view(row, wanted, series)
+        await self._check(row, wish.measurements or ())
+        part = wanted.clipped(row.owned_from)
+        question = wish.over(part, now - self._retention, self._declared(row.device_type))
+        chart = empty(question, 1) if part.empty else await self._charts.one(device, question)
+        shown = self._shown(row.id, row.device_type, chart, simulated=row.simulated)
+        view = HistoryView(
+            device=shown.device, simulated=shown.simulated, unit=shown.unit, title=shown.title, columns=shown.columns,
+            aggregates=shown.aggregates, downsampled=shown.downsampled, from_=ms(wanted.start), to=ms(wanted.end),
+            resolution=name_of(chart.step), step_s=chart.step.total_seconds() or None,
+        )  # fmt: skip
+        return Answer(view, _sources(chart, row.simulated))
+
+    async def histories(self, principal: Principal, scope: Scope, wanted: Window, wish: Wish, now: datetime) -> Answer:
+        """The same of many devices, always in buckets, in one statement for all that had one owner all the time.
+
+        Raises:
+            NotFound: one that is named does not exist, or the user may not see it.
+            InvalidInput: there are too many of them, or raw readings are asked for.
+        """
+        if wish.step == RAW:
+            raise InvalidInput("resolution", "raw readings of many devices come as a file: send Accept: text/csv")
+        seen = await self._scopes.devices(principal, scope)
+        asked = wish.over(wanted, now - self._retention)
+        step = asked.step or step_for(wanted.start, wanted.end, most_points(len(seen), asked))
+        charts = await self._each(seen, wanted, replace(asked, step=step))
+        view = HistoriesView(
+            from_=ms(wanted.start), to=ms(wanted.end), resolution=name_of(step), step_s=step.total_seconds(),
+            devices=[self._shown(o.device, o.device_type, charts[o.device], simulated=o.simulated) for o in seen],
+        )  # fmt: skip
+        return Answer(view, sorted({s for o in seen for s in _sources(charts[o.device], o.simulated)}))
+
+    async def _each(self, seen: Sequence[Ownership], wanted: Window, asked: Question) -> Mapping[str, Chart]:
+        """Devices that changed hands within the window begin later, so they are asked for apart."""
+        by_start: dict[datetime, list[str]] = defaultdict(list)
+        charts = {one.device: empty(asked, len(seen)) for one in seen}
+        for one in seen:
+            part = wanted.clipped(one.owned_from)
+            if not part.empty:
+                by_start[part.start].append(one.device)
+        for start, devices in by_start.items():
+            charts.update(await self._charts.many(devices, replace(asked, start=start)))
+        return charts
 
     async def _check(self, row: DeviceRow, measurements: Sequence[str]) -> None:
         declared = self._declared(row.device_type)
@@ -48,15 +123,15 @@ class Telemetry:
         declared = self._types.get(device_type)
         return [m.key for m in declared.measurements] if declared else []
 
-    def _view(self, row: DeviceRow, wanted: Window, series: Series) -> HistoryView:
-        return HistoryView(
-            device=row.id,
-            simulated=row.simulated,
-            from_=ms(wanted.start),
-            to=ms(wanted.end),
-            unit=self._units(row.device_type, series.values),
-            columns={**series.values, "ts": series.ts},
-            downsampled=series.downsampled,
+    def _shown(self, device: str, device_type: str, chart: Chart, *, simulated: bool) -> DeviceHistory:
+        return DeviceHistory(
+            device=device,
+            simulated=simulated,
+            unit=self._units(device_type, chart.values),
+            title=self._titles(device_type, chart.values),
+            columns={**chart.values, "ts": chart.ts},
+            aggregates={kind: dict(columns) for kind, columns in chart.aggregates.items()},
+            downsampled=chart.downsampled,
         )
 
     async def latest(self, principal: Principal, device: str) -> LatestReadings:
@@ -70,7 +145,24 @@ class Telemetry:
         newest = {k: NewestValue(value=v.value, ts=v.ts, source=v.source, quality=v.quality) for k, v in found.items()}
         return LatestReadings(device=row.id, simulated=row.simulated, unit=self._units(row.device_type, newest), latest=newest)
 
-    def _units(self, device_type: str, measurements: Mapping[str, object]) -> dict[str, str]:
-        declared = self._types.get(device_type)
-        known = declared.measurements if declared else ()
-        return {m.key: m.unit for m in known if m.key in measurements}
+    def _units(self, device_type: str, measurements: Iterable[str]) -> dict[str, str]:
+        return {m.key: m.unit for m in self._among(device_type, measurements)}
+
+    def _titles(self, device_type: str, measurements: Iterable[str]) -> dict[str, str]:
+        return {m.key: m.title for m in self._among(device_type, measurements)}
+
+    def _among(self, device_type: str, measurements: Iterable[str]) -> list[Measurement]:
+        declared, wanted = self._types.get(device_type), set(measurements)
+        return [m for m in (declared.measurements if declared else ()) if m.key in wanted]
+
+
+def empty(asked: Question, devices: int) -> Chart:
+    """The chart of a stretch in which the device was somebody else's."""
+    step = step_for(asked.start, asked.end, most_points(devices, asked)) if asked.step is None else asked.step
+    return Chart(step=step, ts=[], values={}, aggregates={}, sources=(), downsampled=False)
+
+
+def _sources(chart: Chart, simulated: bool) -> Sequence[str]:
+    """What the readings say; raw ones are not looked at one by one, and say what their device is."""
+    own = "simulation" if simulated else "device"
+    return [own if source == "device" else source for source in chart.sources] or [own]

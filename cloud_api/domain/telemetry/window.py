@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from iotsphere.errors import InvalidInput
 
 DEFAULT_LENGTH = timedelta(hours=1)
+MAX_BUCKETS = 20_000
 SECONDS_BELOW = 100_000_000_000  # as ms in the year 1973, as s in the year 5138
 EPOCH = datetime.fromtimestamp(0, UTC)  # nothing is older; an earlier moment means this one
 
@@ -21,6 +22,15 @@ class Window:
         """The part that does not lie before the given moment; empty windows have start == end."""
         start = self.start if owned_from is None else max(self.start, owned_from)
         return Window(min(start, self.end), self.end)
+
+    def check_buckets(self, step: timedelta | None) -> None:
+        """Check the width of buckets; None and zero, which are no width, always pass.
+
+        Raises:
+            InvalidInput: there would be more than MAX_BUCKETS.
+        """
+        if step and (self.end - self.start) / step > MAX_BUCKETS:
+            raise InvalidInput("resolution", f"gives more than {MAX_BUCKETS} buckets over this stretch: choose a coarser one")
 
     @property
     def empty(self) -> bool:

@@ -47,6 +47,7 @@ LEAST: dict[tuple[str, str], int] = {
     ("post", "/commands/{command}/cancel"): OPERATOR,
     ("get", "/refusals/unknown"): ROOT,
     ("get", "/fleet/summary"): VIEWER,
+    ("get", "/telemetry"): VIEWER,
     ("get", "/telemetry/average"): VIEWER,
     ("get", "/telemetry/{device}"): VIEWER,
     ("get", "/telemetry/{device}/latest"): VIEWER,

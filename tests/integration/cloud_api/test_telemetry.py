@@ -22,14 +22,15 @@ async def test_columns_are_equally_long_with_gaps_where_nothing_was(cloud: TestC
         answer = await viewer.get(f"/api/v1/telemetry/pump-1?{window}")
         assert answer.json() == {
             "device": "pump-1", "simulated": False, "from": start, "to": start + 3000,
-            "unit": {"flow": "L/min", "pressure": "bar"},
+            "unit": {"flow": "L/min", "pressure": "bar"}, "title": {"flow": "Flow", "pressure": "Pressure"},
+            "resolution": "raw", "step_s": None, "aggregates": {},
             "columns": {
                 "ts": [start, start + 1000, start + 2000],
                 "flow": [1.0, None, 3.0], "pressure": [None, 5.0, 6.0], "undeclared": [None, None, 7.0],
             },
             "downsampled": False,
         }  # fmt: skip
-        assert "x-data-source" not in answer.headers
+        assert answer.headers["x-data-source"] == "device"
 
 
 async def test_the_end_is_exclusive_and_measurements_are_chosen(cloud: TestCloud) -> None:
@@ -107,6 +108,10 @@ async def test_means_leave_simulation_out_and_say_so(cloud: TestCloud) -> None:
     answer = await viewer.get("/api/v1/telemetry/average", params=query)
     found = answer.json()
     assert (found["average"], found["unit"], found["simulated"]) == (3.0, "L/min", False)
+    assert (found["resolution"], found["step_s"]) == ("1m", 60)
+    assert found["columns"] == {
+        "ts": [at(0).timestamp() * 1000], "average": [3.0], "min": [1.0], "max": [6.0], "count": [3],
+    }  # fmt: skip
     assert (found["included"], found["left_out"]) == ({"devices": 2, "readings": 3}, {"devices": 1, "readings": 2})
     assert "x-data-source" not in answer.headers
     answer = await viewer.get("/api/v1/telemetry/average", params={**query, "include_simulated": True})

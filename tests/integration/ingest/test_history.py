@@ -119,10 +119,12 @@ async def test_a_history_of_all_has_a_bounded_number_of_cells(
     assert found.downsampled is True
 
 
-async def test_averages_over_devices(pool: Pool, start: datetime) -> None:
-    read = history(pool)
-    assert await read.average(["d-2", "d-3"], "a", start, start + timedelta(minutes=10)) == (2.5, 20)
-    assert await read.average([], "a", start, start + timedelta(minutes=10)) == (None, 0)
+async def test_readings_are_counted_up_to_a_bound(pool: Pool, start: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.history.RAW_READINGS", 4)
+    end, read = start + timedelta(minutes=10), history(pool)
+    assert await read.count("d-2", start, start + timedelta(seconds=180), ["a"]) <= 5
+    assert await read.count("d-2", start, end, None) == 5
+    assert await read.count("nobody", start, end, None) == 0
 
 
 async def test_an_absent_postgresql_is_told_as_ours(pool: Pool, start: datetime) -> None:
@@ -130,7 +132,7 @@ async def test_an_absent_postgresql_is_told_as_ours(pool: Pool, start: datetime)
     with pytest.raises(StoreUnavailable):
         await history(pool).history("d-1", start, start + timedelta(days=1), None, 10)
     with pytest.raises(StoreUnavailable):
-        await history(pool).average(["d-1"], "a", start, start + timedelta(days=1))
+        await history(pool).count("d-1", start, start + timedelta(days=1), None)
 
 
 async def test_the_last_twenty_distances_tell_how_often_a_device_reports(pool: Pool, start: datetime) -> None:

@@ -1,9 +1,11 @@
+from array import array
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cloud_api.domain.telemetry.averages import Mean, combined
+from cloud_api.domain.telemetry.averages import Bucket, columns, combined
 from cloud_api.domain.telemetry.window import EPOCH, Window, ms, window
+from ingest.rollups import Buckets
 from iotsphere.errors import InvalidInput
 
 NOW = 1_750_000_000.0
@@ -52,9 +54,25 @@ def test_clipping() -> None:
     assert ms(NOON) == 1769860800000
 
 
-def test_means_are_weighted() -> None:
-    assert combined([Mean(1.0, 3), Mean(5.0, 1), Mean(None, 0)]) == Mean(2.0, 4)
-    assert combined([]) == combined([Mean(None, 0)]) == Mean(None, 0)
+def test_buckets_of_several_groups_are_put_together_and_means_are_weighted() -> None:
+    def buckets(moments: list[int], counts: list[int], value: float) -> Buckets:
+        column = array("d", [value] * len(moments))
+        sums = array("d", (value * count for count in counts))
+        return Buckets(moments=array("q", moments), counts=array("q", counts), sums=sums, lows=column, highs=column)
+
+    found = combined([buckets([60, 120], [3, 1], 1.0), buckets([0, 60], [1, 1], 5.0), Buckets()])
+    assert list(found) == [0, 60, 120]
+    assert found[60] == Bucket(4, 8.0, 1.0, 5.0)
+    assert columns(found).average == [5.0, 2.0, 1.0]
+    assert combined([]) == {}
+
+
+def test_too_many_buckets_are_refused() -> None:
+    day = Window(NOON, NOON + timedelta(days=14))
+    day.check_buckets(timedelta(minutes=5))
+    day.check_buckets(None)
+    with pytest.raises(InvalidInput, match="resolution: gives more than 20000"):
+        day.check_buckets(timedelta(minutes=1))
 
 
 def test_seconds_are_told_from_milliseconds() -> None:

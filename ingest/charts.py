@@ -1,0 +1,142 @@
+"""Histories as pictures need them: raw where that is little, else in buckets, of one device or of many. Columns throughout."""
+
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ingest.batch import POSTGRES_EPOCH_US
+from ingest.history import History
+from ingest.resolution import RAW
+from ingest.rollups import Buckets, named_sources, reads_raw, step_for
+
+COUNTED = timedelta(days=7)  # a longer stretch is not counted reading by reading: its buckets tell as much
+CELLS = 2_000_000  # of an answer
+MEASUREMENTS = 10  # of a device, when it is not said which
+
+Columns = Mapping[str, Sequence[float | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a chart shows.
+
+    Attributes:
+        start, end: start <= time < end.
+        measurements: None means all; ``first`` come first when there are too many.
+        step: RAW, one of rollups.STEPS, or None: whatever fits ``max_points``.
+        aggregates: of resolution.AGGREGATES, for each bucket.
+        raw_since: raw readings are kept from here on.
+    """
+
+    start: datetime
+    end: datetime
+    measurements: Sequence[str] | None
+    max_points: int
+    step: timedelta | None = None
+    aggregates: Sequence[str] = ()
+    first: Sequence[str] = ()
+    raw_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """The answer of one device. Columns are as long as ``ts`` (ms since the Unix epoch), None where there is nothing.
+
+    Attributes:
+        step: width of the buckets, whose beginnings ``ts`` are; RAW: readings.
+        values: readings, or the mean of each bucket.
+        aggregates: by name, the columns that were asked for; of buckets only.
+        sources: where the readings come from; empty when it was not looked at.
+        downsampled: whether a column stands for more readings than it has places.
+    """
+
+    step: timedelta
+    ts: Sequence[float]
+    values: Columns
+    aggregates: Mapping[str, Columns]
+    sources: Sequence[str]
+    downsampled: bool
+
+
+class Charts:
+    """Chooses how finely to read, and reads."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+
+    async def one(self, device: str, asked: Question) -> Chart:
+        """The chart of a device.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away.
+        """
+        if await self._is_raw(device, asked):
+            series = await self._history.history(
+                device, asked.start, asked.end, asked.measurements, asked.max_points, first=asked.first
+            )
+            return Chart(step=RAW, ts=series.ts, values=series.values, aggregates={}, sources=(), downsampled=series.downsampled)
+        return (await self.many([device], asked))[device]
+
+    async def _is_raw(self, device: str, asked: Question) -> bool:
+        if asked.step is not None:
+            return asked.step == RAW
+        if reads_raw(asked.start, asked.end, asked.raw_since, None):
+            return True
+        if asked.end - asked.start > COUNTED:
+            return False
+        readings = await self._history.count(device, asked.start, asked.end, asked.measurements)
+        return reads_raw(asked.start, asked.end, asked.raw_since, readings)
+
+    async def many(self, devices: Sequence[str], asked: Question) -> Mapping[str, Chart]:
+        """Charts in buckets of devices that are read over the same stretch, in one statement.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away.
+        """
+        step = asked.step or step_for(asked.start, asked.end, most_points(len(devices), asked))
+        found = await self._history.rollups(devices, asked.measurements, asked.start, asked.end, step)
+        return {device: _chart(found[device], step, asked) for device in devices}
+
+
+def most_points(devices: int, asked: Question) -> int:
+    """Points of a column, so that the whole answer stays within CELLS."""
+    columns = (len(asked.measurements) if asked.measurements else MEASUREMENTS) * (1 + len(asked.aggregates))
+    return max(1, min(asked.max_points, CELLS // max(1, devices * columns)))
+
+
+def _chart(found: Mapping[str, Buckets], step: timedelta, asked: Question) -> Chart:
+    moments = sorted({moment for buckets in found.values() for moment in buckets.moments})
+    place = {moment: position for position, moment in enumerate(moments)}
+    bits = 0
+    for buckets in found.values():
+        for source in set(buckets.sources):
+            bits |= source
+    return Chart(
+        step=step,
+        ts=[(moment + POSTGRES_EPOCH_US) / 1000 for moment in moments],
+        values={name: _spread(buckets, "avg", place) for name, buckets in found.items()},
+        aggregates={kind: {name: _spread(buckets, kind, place) for name, buckets in found.items()} for kind in asked.aggregates},
+        sources=named_sources(bits),
+        downsampled=any(count > 1 for buckets in found.values() for count in buckets.counts),
+    )
+
+
+def _spread(buckets: Buckets, kind: str, place: Mapping[int, int]) -> Sequence[float | None]:
+    """A column along all moments of the chart."""
+    column = column_of(buckets, kind)
+    if len(column) == len(place):
+        return list(column)
+    line: list[float | None] = [None] * len(place)
+    for moment, value in zip(buckets.moments, column, strict=True):
+        line[place[moment]] = value
+    return line
+
+
+def column_of(buckets: Buckets, kind: str) -> "array[float] | array[int]":
+    """The column of an aggregate."""
+    columns: dict[str, array[float] | array[int]] = {
+        "min": buckets.lows, "max": buckets.highs, "count": buckets.counts, "sum": buckets.sums,
+        "first": buckets.firsts, "last": buckets.lasts,
+    }  # fmt: skip
+    return buckets.averages if kind == "avg" else columns[kind]
