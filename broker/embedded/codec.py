@@ -138,11 +138,11 @@ def decode_publish(first: int, body: bytes) -> Publish:
     return Publish(topic, reader.take(reader.left), qos)
 
 
-def decode_subscribe(body: bytes) -> tuple[int, list[tuple[str, int]]]:
+def decode_subscribe(body: bytes, most: int) -> tuple[int, list[tuple[str, int]]]:
     """Packet id and (filter, QoS) pairs.
 
     Raises:
-        MalformedPacket: as the standard demands.
+        MalformedPacket: as the standard demands, and when there are more than ``most``.
     """
     reader = _Reader(body)
     packet_id, wanted = _packet_id(reader), []
@@ -151,21 +151,25 @@ def decode_subscribe(body: bytes) -> tuple[int, list[tuple[str, int]]]:
         if qos > 2:
             raise MalformedPacket(f"requested QoS {qos}")
         wanted.append((topic_filter, qos))
+        if len(wanted) > most:
+            raise MalformedPacket(f"more than {most} filters in a SUBSCRIBE")
     if not wanted:
         raise MalformedPacket("a SUBSCRIBE without a filter")
     return packet_id, wanted
 
 
-def decode_unsubscribe(body: bytes) -> tuple[int, list[str]]:
+def decode_unsubscribe(body: bytes, most: int) -> tuple[int, list[str]]:
     """Packet id and filters.
 
     Raises:
-        MalformedPacket: as the standard demands.
+        MalformedPacket: as the standard demands, and when there are more than ``most``.
     """
     reader = _Reader(body)
     packet_id, filters = _packet_id(reader), []
     while reader.left:
         filters.append(reader.text())
+        if len(filters) > most:
+            raise MalformedPacket(f"more than {most} filters in an UNSUBSCRIBE")
     if not filters:
         raise MalformedPacket("an UNSUBSCRIBE without a filter")
     return packet_id, filters

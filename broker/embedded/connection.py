@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, cast
 
 from broker.api import Delivery, SessionReason
 from broker.embedded import codec, framing, protocol
-from broker.embedded.bucket import Bucket
 from broker.embedded.dialogue import Dialogue
 from broker.embedded.flood import Flood
 from broker.embedded.framing import MalformedPacket
 from broker.embedded.lanes import AckGroup, LaneQueue
+from broker.embedded.paced import Paced
 from broker.embedded.retained import Kept
 from broker.embedded.routes import Resolved, Routes
 from broker.embedded.session import Session
@@ -27,7 +27,7 @@ FLUSH_SECONDS = 5.0
 NO_WILL: tuple[SessionReason, ...] = ("shut_down", "revoked", "kicked")  # we end it, or nothing more is believed
 
 
-class Connection(asyncio.Protocol):
+class Connection(Paced):
     """The server's end of one MQTT connection, from the finished TLS handshake on."""
 
     session: Session  # this one and those below: from accept() on
@@ -35,45 +35,18 @@ class Connection(asyncio.Protocol):
     _dialogue: Dialogue
 
     def __init__(self, engine: "EmbeddedBroker", certificate: PeerCertificate, peer: str) -> None:
-        self.engine = engine
+        super().__init__(engine)
         self.certificate = certificate
         self.peer = peer
-        self.state = State.NEW
-        self.transport: asyncio.Transport | None = None
         self.level = protocol.FIRST_PACKET
         self.keep_alive = 0.0
         self.connected_at = self.last_seen = self.accepted_at = engine.clock()
-        self.unacknowledged = 0
-        self.pending_bytes = 0
-        self.is_paused = False
-        self._buffer = b""
         self._answers: list[bytes] = []
         self._groups: deque[AckGroup] = deque()
         self._refusals = Flood(engine.limits.refusals, engine.limits.refusal_seconds, engine.clock)
-        self._bucket = Bucket(engine.limits.rate, engine.limits.burst, engine.clock)
-        self._throttle: asyncio.TimerHandle | None = None
         self._cut_off: asyncio.TimerHandle | None = None
-        self._is_unread = False  # the client does not take what we have written
 
     # ── transport ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """TLS is up."""
-        self.transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Handle every whole packet of this read."""
-        self._buffer = self._buffer + data if self._buffer else data
-        if self.state is State.CHECKING:
-            self.pause()
-            return
-        try:
-            self._handle()
-        except MalformedPacket as error:
-            self.refuse("protocol", str(error), None)
-            self.close("protocol")
-        if self._is_unread and self.buffered() > self.engine.limits.unread_bytes:
-            self.pause()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The socket is gone."""
@@ -81,16 +54,11 @@ class Connection(asyncio.Protocol):
         if self._cut_off is not None:
             self._cut_off.cancel()
 
-    def pause_writing(self) -> None:
-        """The client reads slowly. The outgoing queue looks at the buffer's size itself; the rest is answers to what we read."""
-        self._is_unread = True
-
     def resume_writing(self) -> None:
         """The client has read."""
-        self._is_unread = False
         if self.state is State.LIVE:
             self.session.outgoing.pump()
-            self._read_on()
+        super().resume_writing()
 
     @property
     def is_live(self) -> bool:
@@ -109,20 +77,22 @@ class Connection(asyncio.Protocol):
         """Write at the end of this read, together: a TLS record each would make a flood of PINGREQs twelve times as large."""
         self._answers.append(data)
 
-    def buffered(self) -> int:
-        """Bytes that the client has not taken yet."""
-        return self.transport.get_write_buffer_size() if self.transport is not None else 0
-
     # ── packets ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _handle(self) -> None:
-        buffer = self._buffer
-        frames, consumed = framing.split(buffer, self.engine.limits.packet_bytes, self.level)
+        if self.state is State.LIVE and self._dialogue.is_busy:
+            self._dialogue.go_on()
+            self.is_behind = True
+            return
+        buffer, limits = self._buffer, self.engine.limits
+        most = limits.turn if self.state is State.LIVE else 1
+        frames, consumed = framing.split(buffer, limits.packet_bytes, self.level, most)
         if not consumed:
             return  # who only trickles bytes is not seen: the keep-alive ends him
         self._buffer = buffer[consumed:]
         self.last_seen = self.engine.clock()
         if self.state is State.LIVE:
+            self.is_behind = len(frames) == most
             self._run(buffer, frames)
             if self._answers:
                 self.write(b"")
@@ -130,7 +100,6 @@ class Connection(asyncio.Protocol):
         first, start, end = frames[0]
         if first != framing.CONNECT << 4:
             raise MalformedPacket("the first packet is not CONNECT")
-        self._buffer = buffer[end:]  # what follows waits until the CONNECT is decided
         self._connect(codec.decode_connect(buffer[start:end]))
 
     def _run(self, buffer: bytes, frames: list[framing.Frame]) -> None:
@@ -149,10 +118,12 @@ class Connection(asyncio.Protocol):
                         if group is not None and lane is not None:
                             self.submit(group, lane)
                             group = None
-                        self._dialogue.handle(first, buffer[start:end])
-                        if self.state is not State.LIVE:
-                            return
-                        continue
+                        if not self._dialogue.handle(first, buffer[start:end]):
+                            continue
+                        if self.state is State.LIVE:  # it was as much work as a turn may be, or more
+                            self._buffer = buffer[end:]
+                            self.is_behind = self._dialogue.is_busy or len(self._buffer) > 0
+                        return
                     self.retain(codec.decode_publish(first, buffer[start:end]))
                 topic_end = start + 2 + (buffer[start] << 8 | buffer[start + 1]) if end - start >= 2 else end + 1
                 qos = first >> 1 & 3
@@ -256,9 +227,7 @@ class Connection(asyncio.Protocol):
         limits = self.engine.limits
         if self.unacknowledged > limits.unacknowledged or self.pending_bytes > limits.pending_bytes:
             self.pause()
-        self._bucket.tokens -= group.count
-        if self._bucket.tokens < 0:
-            self._slow_down()
+        self.spend(group.count)
 
     def group_done(self, group: AckGroup) -> None:
         """A group is committed."""
@@ -275,56 +244,6 @@ class Connection(asyncio.Protocol):
             self.write(b"".join(ready))
         if self.is_paused:
             self._read_on()
-
-    def hold(self) -> None:
-        """A SUBSCRIBE or UNSUBSCRIBE waits for the store, as a message does."""
-        self.unacknowledged += 1
-        if self.unacknowledged > self.engine.limits.unacknowledged:
-            self.pause()
-
-    def let_go(self) -> None:
-        """It waits no longer."""
-        self.unacknowledged -= 1
-        self._read_on()
-
-    # ── when it is read ────────────────────────────────────────────────────────────────────────────────────────────
-
-    def spend(self) -> None:
-        """A packet that is no PUBLISH counts as a message, for the rate."""
-        self._bucket.tokens -= 1
-        if self._bucket.tokens < 0:
-            self._slow_down()
-
-    def _slow_down(self) -> None:
-        if (seconds := self._bucket.debt()) and self._throttle is None:
-            self.engine.throttled += 1
-            self._throttle = self.engine.loop.call_later(seconds, self._speed_up)
-            self.pause()
-
-    def _speed_up(self) -> None:
-        self._throttle = None
-        self._slow_down()  # it may have been overdrawn by more since
-        self._read_on()
-
-    def pause(self) -> None:
-        """Do not read until there is room again."""
-        if not self.is_paused and self.transport is not None and not self.transport.is_closing():
-            self.is_paused = True
-            self.engine.paused += 1
-            self.transport.pause_reading()
-
-    def _read_on(self) -> None:
-        limits = self.engine.limits
-        if self.unacknowledged * 2 <= limits.unacknowledged and self.pending_bytes * 2 <= limits.pending_bytes:
-            self.resume()
-
-    def resume(self) -> None:
-        """Read again, unless something else speaks against it."""
-        if self.is_paused and self.state is State.LIVE and not (self._throttle or self._is_unread or self.engine.stopping):
-            self.is_paused = False
-            self.engine.paused -= 1
-            if self.transport is not None and not self.transport.is_closing():
-                self.transport.resume_reading()
 
     def overdue(self, now: float) -> SessionReason | None:
         """Why the connection must end now, if it must. The keep-alive clock stands still while we do not read."""
@@ -372,12 +291,8 @@ class Connection(asyncio.Protocol):
         session.attach(self)
         self._dialogue.take_will(connect.will)
         self._dialogue.tell_filters()
+        self.is_behind = True  # what came behind the CONNECT waits
         self.resume()
-        self.engine.loop.call_soon(self._go_on)
-
-    def _go_on(self) -> None:
-        if self.state is State.LIVE and self._buffer:
-            self.data_received(b"")
 
     def close(self, reason: SessionReason) -> None:
         """End the connection, once. What is pending is still committed; its acknowledgements go nowhere."""

@@ -1,7 +1,7 @@
 """The packets of a live connection that are not hot: subscriptions, the steps of QoS 1 and 2, PINGREQ, DISCONNECT, the will."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
 from broker import policy
@@ -21,21 +21,23 @@ if TYPE_CHECKING:
 class Dialogue:
     """Answers one client."""
 
-    __slots__ = ("_connection", "_engine", "_session", "will")
+    __slots__ = ("_connection", "_engine", "_session", "_work", "will")
 
     def __init__(self, connection: "Connection") -> None:
         self._connection = connection
         self._engine = connection.engine
         self._session = connection.session
+        self._work: Iterator[None] | None = None
         self.will: codec.Will | None = None
 
-    def handle(self, first: int, body: bytes) -> None:
-        """Anything but a PUBLISH.
+    def handle(self, first: int, body: bytes) -> bool:
+        """Anything but a PUBLISH; True when it was the last for this turn: it is much work, or the end.
 
         Raises:
             MalformedPacket: it is not well-formed, or not in its place.
         """
         self._connection.spend()
+        most = self._engine.limits.packet_filters
         match first >> 4:
             case framing.PINGREQ:
                 _must_be_empty(body)
@@ -49,14 +51,30 @@ class Dialogue:
             case framing.PUBCOMP:
                 self._session.outgoing.completed(codec.decode_packet_id(body))
             case framing.SUBSCRIBE:
-                self._subscribe(*codec.decode_subscribe(body))
+                return self._begin(self._subscribe(*codec.decode_subscribe(body, most)))
             case framing.UNSUBSCRIBE:
-                self._unsubscribe(*codec.decode_unsubscribe(body))
+                return self._begin(self._unsubscribe(*codec.decode_unsubscribe(body, most)))
             case framing.DISCONNECT:
                 _must_be_empty(body)
                 self._disconnect()
             case _:
                 raise MalformedPacket("a second CONNECT")
+        return not self._connection.is_live
+
+    def _begin(self, work: Iterator[None]) -> bool:
+        self._work = work
+        self.go_on()
+        return True
+
+    def go_on(self) -> None:
+        """Do as much of a large packet's work as a turn may take."""
+        if self._work is not None and next(self._work, self) is self:
+            self._work = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a large packet's work is not done yet."""
+        return self._work is not None
 
     def _disconnect(self) -> None:
         self.will = None
@@ -110,9 +128,13 @@ class Dialogue:
         for topic_filter, _ in self._session.filters.items():
             self._engine.listener.on_subscribed(self._session.record, self._session.epoch, topic_filter)
 
-    def _subscribe(self, packet_id: int, wanted: list[tuple[str, int]]) -> None:
+    def _subscribe(self, packet_id: int, wanted: list[tuple[str, int]]) -> Iterator[None]:
+        """Yields when the others are to have their turn."""
+        self._connection.spend(len(wanted))
         codes, granted, too_many = [], {}, False
-        for topic_filter, qos in wanted:
+        for number, (topic_filter, qos) in enumerate(wanted):
+            if number and number % self._engine.limits.turn_filters == 0:
+                yield
             reason = self._refusal(topic_filter)
             if reason is None:
                 self._engine.fan_out.subscribe(self._session, topic_filter, qos)
@@ -131,8 +153,11 @@ class Dialogue:
             return f"more than {most} subscriptions"
         return policy.may_subscribe(session.record, topic_filter)
 
-    def _unsubscribe(self, packet_id: int, filters: list[str]) -> None:
-        for topic_filter in filters:
+    def _unsubscribe(self, packet_id: int, filters: list[str]) -> Iterator[None]:
+        self._connection.spend(len(filters))
+        for number, topic_filter in enumerate(filters):
+            if number and number % self._engine.limits.turn_filters == 0:
+                yield
             self._engine.fan_out.unsubscribe(self._session, topic_filter)
         self._keep(dict.fromkeys(filters), codec.encode_ack(codec.UNSUBACK, packet_id), {})
 

@@ -92,7 +92,7 @@ class FanOut:
 
     def send_retained(self, session: Session, topic_filter: str, qos: int) -> None:
         """What a new subscription finds: each message as far as this client may see it now."""
-        for kept in self.retained.matching(topic_filter):
+        for kept in self.retained.matching(topic_filter) if len(self.retained) else ():
             if self._may_see(session, kept):
                 self._sessions.offer(session, Outgoing(kept.topic, kept.payload, min(kept.qos, qos), retain=True))
 

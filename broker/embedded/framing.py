@@ -1,5 +1,6 @@
 """Splits a TCP stream into MQTT packets. Pure: bytes in, offsets out."""
 
+import sys
 from collections.abc import Mapping
 
 from broker.embedded.protocol import Level
@@ -23,13 +24,14 @@ class MalformedPacket(DeviceError):
 Frame = tuple[int, int, int]
 
 
-def split(buffer: bytes, limit: int, level: Level) -> tuple[list[Frame], int]:
-    """Find every whole packet.
+def split(buffer: bytes, limit: int, level: Level, most: int = sys.maxsize) -> tuple[list[Frame], int]:
+    """Find whole packets.
 
     Args:
         buffer: what has arrived and is not consumed.
         limit: largest allowed packet, bytes.
         level: which MQTT the client speaks.
+        most: so many packets at once.
 
     Returns:
         (first byte, start of body, end of body) of each packet, and the offset of the first byte not consumed.
@@ -58,6 +60,8 @@ def split(buffer: bytes, limit: int, level: Level) -> tuple[list[Frame], int]:
             break
         frames.append((first, body, end))
         position = end
+        if len(frames) == most:
+            break
     return frames, position
 
 

@@ -21,6 +21,9 @@ class Limits:
         refusals, refusal_seconds: more refused messages than this in that time end the connection.
         rate, burst: messages a second of one connection, and how many may come at once; policy: the socket is not read.
         unread_bytes: a client that lets more of our answers lie is not read until it has taken them.
+        turn: packets of one connection that are handled before the others are looked at again.
+        turn_filters: the same of the filters in one SUBSCRIBE or UNSUBSCRIBE.
+        packet_filters: filters of one SUBSCRIBE or UNSUBSCRIBE; more end the connection.
         unreleased: incoming QoS 2 messages without PUBREL; more end the connection.
         window: outgoing QoS 1 and 2 messages that are not acknowledged.
         queue: outgoing messages waiting for the window; policy when full: refuse.
@@ -48,6 +51,9 @@ class Limits:
     rate: float = 5000.0
     burst: float = 10_000.0
     unread_bytes: int = 512 * 1024
+    turn: int = 64
+    turn_filters: int = 25
+    packet_filters: int = 500
     unreleased: int = 4096
     window: int = 32
     queue: int = 1000

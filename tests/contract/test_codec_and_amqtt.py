@@ -64,13 +64,13 @@ def test_connect(client: str, clean: bool, keep_alive: int, will: tuple[str, byt
 @given(packet_ids, st.lists(st.tuples(names, qualities), min_size=1, max_size=8))
 def test_subscribe(packet_id: int, wanted: list[tuple[str, int]]) -> None:
     data = SubscribePacket(variable_header=PacketIdVariableHeader(packet_id), payload=SubscribePayload(wanted)).to_bytes()
-    assert codec.decode_subscribe(body_of(data)) == (packet_id, wanted)
+    assert codec.decode_subscribe(body_of(data), 100) == (packet_id, wanted)
 
 
 @given(packet_ids, st.lists(names, min_size=1, max_size=8))
 def test_unsubscribe(packet_id: int, filters: list[str]) -> None:
     data = UnsubscribePacket(variable_header=PacketIdVariableHeader(packet_id), payload=UnubscribePayload(filters)).to_bytes()
-    assert codec.decode_unsubscribe(body_of(data)) == (packet_id, filters)
+    assert codec.decode_unsubscribe(body_of(data), 100) == (packet_id, filters)
 
 
 @given(names, st.binary(max_size=300), qualities, packet_ids, st.booleans())
