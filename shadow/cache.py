@@ -117,7 +117,7 @@ class ShadowCache:
         self._forget = redis.register_script(_FORGET)
         self._repair_due = asyncio.Event()
         self._behind = False
-        self._told = False
+        self._is_lost = False
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -157,9 +157,9 @@ class ShadowCache:
         """Let nobody be served an older copy than these versions, which are about to be committed.
 
         A writer that dies between its commit and put() then leaves a copy that is passed over, not one that is believed. Waits
-        for Redis, the only one that a commit waits for beside PostgreSQL: TIMEOUT_S at most, and not again while it is behind.
+        for Redis, the only one that a commit waits for beside PostgreSQL: TIMEOUT_S at most, and not again until it is back.
         """
-        if self.behind:
+        if self._is_lost:
             return
         try:
             async with asyncio.timeout(TIMEOUT_S), self._redis.pipeline(transaction=False) as pipe:
@@ -239,11 +239,11 @@ class ShadowCache:
         self._metrics.redis_failures.inc()
         self._behind = True
         self._repair_due.set()
-        if not self._told:
+        if not self._is_lost:
             log.warning(
                 "shadows are read from PostgreSQL until Redis has been compared", error=str(error) or type(error).__name__
             )
-            self._told = True
+            self._is_lost = True
 
     async def _repair_when_behind(self) -> None:
         while True:
@@ -257,7 +257,7 @@ class ShadowCache:
                 continue
             if not self._repair_due.is_set():
                 log.info("shadows in Redis are as in PostgreSQL", repaired=repaired)
-                self._behind = self._told = False
+                self._behind = self._is_lost = False
 
 
 def _arguments(document: Document) -> list[Any]:

@@ -97,8 +97,8 @@ class ShadowLane:
         return beyond
 
     def _write(self, plan: Plan) -> Write:
-        announced = not self._announcer.has_news(plan.key, plan.current)
-        return Write(plan.key, plan.base.version, plan.current, plan.revisions, announced)
+        plan.is_news = self._announcer.has_news(plan.key, plan.current)
+        return Write(plan.key, plan.base.version, plan.current, plan.revisions, announced=not plan.is_news)
 
     async def _store(self, writes: Sequence[Write]) -> set[Key]:
         if not writes:
@@ -117,7 +117,7 @@ class ShadowLane:
             self._metrics.rejected.inc(plan.rejected)
             for key, seconds in plan.converged:
                 self._metrics.converged(plan.record.device_type if not plan.key[1] else "", key, seconds)
-            if plan.revisions and self._announcer.has_news(plan.key, plan.current):
+            if plan.is_news:
                 self._announcer.changed(plan.key, plan.base, plan.token)
 
 

@@ -52,6 +52,7 @@ class Plan:
         crowded: see Planner.plan().
         token: clientToken of the last accepted update.
         converged: (property, seconds) of each that came into effect.
+        is_news: the device is to be told; decided when it is stored.
     """
 
     key: Key
@@ -65,6 +66,7 @@ class Plan:
     crowded: bool = False
     token: str | None = None
     converged: list[tuple[str, float]] = field(default_factory=list)
+    is_news: bool = False
 
 
 class Planner:

@@ -26,9 +26,14 @@ def changed(device: str, organization: str, simulated: bool, name: str, document
         version=document.version,
         delta=document.delta,
         at=at,
-        convergence={key: progress.state for key, progress in document.progress.items() if key in document.pending},
+        convergence=_unsettled(document),
         simulated=simulated,
     )
+
+
+def _unsettled(document: Document) -> dict[str, str]:
+    progress = document.progress if document.pending else {}
+    return {key: progress[key].state for key in document.pending}
 
 
 class ShadowPublisher:
