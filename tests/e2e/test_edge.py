@@ -23,7 +23,7 @@ from iotsphere.infra.valkey_bus import ValkeyBus
 from iotsphere.infra.valkey_signals import ValkeySignals
 from iotsphere.signals import EDGE_REGISTRY
 from shadow.cache import ShadowCache, connect
-from shadow.service import ShadowService
+from shadow.service import ShadowService, Target
 from tests.support.edge import RunningEdge, register, running_edge
 from tests.support.mqtt_raw import RawClient, packet, subscribe
 from tests.support.mqtt_raw import connect as connect_packet
@@ -160,7 +160,7 @@ async def test_a_shadow_is_reported_and_a_desired_change_reaches_the_device(edge
     pool, signals, redis = await make_pool(edge.dsn, name="test cloud"), ValkeySignals(valkey_url), connect(valkey_url)
     service = ShadowService(pool, ShadowCache(redis, pool), MemoryBus(), signals, device_types())
     desired = {"target_temperature": 61.0}
-    await service.update_desired("d", "water_heater", "default", False, desired, actor="test")
+    await service.update_desired(Target("d", "water_heater", "default", False), desired, actor="test")
     delta = topics.shadow_reply("d", "update", "delta")
     received = await packets_until(client, lambda seen: delta in topics_of(seen))
     [found] = [json.loads(published(p)[2]) for p in received if p[0] & 0xF0 == 0x30 and published(p)[0] == delta]
