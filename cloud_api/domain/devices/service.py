@@ -53,7 +53,7 @@ class Devices:
             return found(await table.find(connection, device), device)
 
     async def addressee(self, principal: Principal, device: str) -> Addressee:
-        """The little of a device that a command needs, quickly; retired ones too.
+        """The little of a device that a command or a wish needs, quickly; retired ones too.
 
         Raises:
             NotFound: there is none, or none that the user may see.

@@ -9,10 +9,9 @@ from litestar.exceptions import HTTPException
 from litestar.params import Body, FromPath, FromQuery, HeaderParameter, QueryParameter
 
 from cloud_api.auth import Principal, at_least
-from cloud_api.domain.devices.table import DeviceRow
 from cloud_api.domain.shadow.etag import etag, expectation, is_known
 from cloud_api.domain.shadow.schemas import RevisionPage, ShadowDocument, ShadowList
-from cloud_api.domain.shadow.service import CLASSIC, Past, Shadows, desired_of
+from cloud_api.domain.shadow.service import CLASSIC, Past, Shadows, Whose, desired_of
 from cloud_api.responses import marked, problems
 
 Call = Request[Principal, None, Any]
@@ -133,7 +132,7 @@ async def list_revisions(
     return marked(page, [row.simulated])
 
 
-def tagged(row: DeviceRow, document: ShadowDocument) -> Response[ShadowDocument]:
+def tagged(row: Whose, document: ShadowDocument) -> Response[ShadowDocument]:
     """The document with its entity tag."""
     return marked(document, [row.simulated], headers={"ETag": etag(document.version)})
 

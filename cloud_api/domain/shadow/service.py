@@ -9,7 +9,7 @@ import msgspec
 
 from cloud_api.auth import Principal
 from cloud_api.domain.devices.service import Devices
-from cloud_api.domain.devices.table import DeviceRow
+from cloud_api.domain.devices.table import Addressee, DeviceRow
 from cloud_api.domain.shadow.etag import require_condition
 from cloud_api.domain.shadow.schemas import (
     NONE_YET,
@@ -28,7 +28,8 @@ from shadow.service import ShadowService, Target
 from shadow.view import ShadowView
 
 CLASSIC = ""
-SEEN = tuple[DeviceRow, ShadowDocument]
+Whose = Addressee | DeviceRow
+SEEN = tuple[Whose, ShadowDocument]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +53,23 @@ class Shadows:
             NotFound: there is no such device, or none that the user may see, or no such shadow.
             InvalidInput: a moment and a revision at once, or a name that cannot be.
         """
-        row = await self._reached(principal, device, name)
-        if past.at is not None and past.revision is not None:
-            raise InvalidInput("revision", "goes without at: ask for one of the two")
-        since = row.owned_from or BEGINNING
-        if past.revision is not None:
-            return row, document(await self._archive.revision((row.id, name), past.revision, since))
-        if past.at is not None:
-            return row, document(await self._archive.at((row.id, name), _moment(past.at), since))
+        if past != Past():
+            return await self._earlier(principal, device, name, past)
+        row = await self._devices.addressee(principal, device)
+        _check_name(name)
         return row, await self.of(row, name)
 
-    async def of(self, row: DeviceRow, name: str = CLASSIC) -> ShadowDocument:
+    async def _earlier(self, principal: Principal, device: str, name: str, past: Past) -> SEEN:
+        row = await self._devices.visible(principal, device)
+        _check_name(name)
+        since = row.owned_from or BEGINNING
+        if past.at is None and past.revision is not None:
+            return row, document(await self._archive.revision((row.id, name), past.revision, since))
+        if past.at is not None and past.revision is None:
+            return row, document(await self._archive.at((row.id, name), _moment(past.at), since))
+        raise InvalidInput("revision", "goes without at: ask for one of the two")
+
+    async def of(self, row: Whose, name: str = CLASSIC) -> ShadowDocument:
         """The shadow of a device that the user has been found to see.
 
         Raises:
@@ -73,13 +80,13 @@ class Shadows:
             raise NotFound(f"{row.id} has no shadow {name}")
         return NONE_YET if found is None else document(found)
 
-    async def list(self, principal: Principal, device: str) -> tuple[DeviceRow, ShadowList]:
+    async def list(self, principal: Principal, device: str) -> tuple[Addressee, ShadowList]:
         """The shadows that the device has.
 
         Raises:
             NotFound: there is no such device, or none that the user may see.
         """
-        row = await self._devices.visible(principal, device)
+        row = await self._devices.addressee(principal, device)
         return row, ShadowList([ShadowEntry(s.name, s.version, s.timestamp) for s in await self._shadow.names(row.id)])
 
     async def revisions(
@@ -90,7 +97,8 @@ class Shadows:
         Raises:
             NotFound: there is no such device, or none that the user may see.
         """
-        row = await self._reached(principal, device, name)
+        row = await self._devices.visible(principal, device)
+        _check_name(name)
         found = await self._archive.page((row.id, name), limit + 1, before=before, since=row.owned_from or BEGINNING)
         items = [
             RevisionView(r.version, datetime.fromtimestamp(r.at, UTC), r.actor, msgspec.json.decode(r.update))
@@ -136,17 +144,17 @@ class Shadows:
         row = await self._changeable(principal, device, name)
         await self._shadow.delete(_target(row, name), actor=principal.id, expected=expected)
 
-    async def _changeable(self, principal: Principal, device: str, name: str) -> DeviceRow:
-        row = await self._reached(principal, device, name)
+    async def _changeable(self, principal: Principal, device: str, name: str) -> Addressee:
+        row = await self._devices.addressee(principal, device)
+        _check_name(name)
         if row.status == "retired":
             raise Conflict(f"{device} is retired")
         return row
 
-    async def _reached(self, principal: Principal, device: str, name: str) -> DeviceRow:
-        row = await self._devices.visible(principal, device)
-        if name and not topics.is_shadow_name(name):
-            raise InvalidInput("name", "must be 1 to 64 of A-Z a-z 0-9 : _ -")
-        return row
+
+def _check_name(name: str) -> None:
+    if name and not topics.is_shadow_name(name):
+        raise InvalidInput("name", "must be 1 to 64 of A-Z a-z 0-9 : _ -")
 
 
 def document(view: ShadowView) -> ShadowDocument:
@@ -190,7 +198,7 @@ def desired_of(body: object) -> tuple[Mapping[str, Any], int | None]:
     return desired, version
 
 
-def _target(row: DeviceRow, name: str) -> Target:
+def _target(row: Addressee, name: str) -> Target:
     return Target(row.id, row.device_type, row.organization, row.simulated, name)
 
 
