@@ -287,7 +287,7 @@ def test_any_course_of_events(migrated_dsn: str) -> None:
             machine,  # type: ignore[arg-type]
             settings=settings(
                 phases=[Phase.generate],  # to shrink takes minutes: add Phase.shrink when it has failed
-                max_examples=25,
+                max_examples=15,
                 stateful_step_count=30,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

@@ -13,6 +13,7 @@ from iotsphere.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from iotsphere.infra.postgres import make_pool
 from iotsphere.signals import CLOUD_DONE, MemorySignals
 from tests.integration.commands.parts import KILN, Parts
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -55,8 +56,10 @@ async def test_the_same_key_is_the_same_command(parts: Parts, pool: Any) -> None
     assert await pool.fetchval("select count(*) from ops.commands") == 1
     with pytest.raises(Conflict):
         await parts.service.create("d1", "kiln", "default", "fire", {"to": 901}, actor="ann", idempotency_key="k")
-    with pytest.raises(Conflict):
-        await parts.fire("d2", idempotency_key="k")
+    for other in ({"device": "d2"}, {"timeout_s": 11}):
+        with pytest.raises(Conflict):
+            await parts.fire(**other, idempotency_key="k")
+    assert (await parts.fire(timeout_s=10, idempotency_key="k")).id == made[0].id  # what the type says anyway
 
 
 async def test_the_line_of_a_device_is_bounded(parts: Parts) -> None:
@@ -155,6 +158,62 @@ async def test_cancel_of_what_is_under_way(parts: Parts) -> None:
     await parts.answer(first.id)
     assert len(parts.refused) == 1
     assert (await parts.life(first.id))[-1] == "cancelled"
+
+
+async def test_an_open_one_can_be_cancelled_whatever_its_state(parts: Parts) -> None:
+    ways: dict[str, tuple[str, ...]] = {
+        "queued": (),
+        "sent": ("sent",),
+        "delivered": ("sent", "puback"),
+        "in_progress": ("sent", "says"),
+    }
+    for number, (state, way) in enumerate(ways.items(), 1):
+        if way:
+            parts.connect(session=number)
+        made = await parts.fire(timeout_s=60)
+        if way:
+            request = next(m for m in await parts.requests(number - 1) if m.body["id"] == made.id)
+        if "puback" in way:
+            parts.puback(request, number)
+        if "says" in way:
+            await parts.answer(made.id, "in_progress")
+        await until(lambda made=made, state=state: _is(parts, made.id, state), 10.0)  # type: ignore[misc]
+        assert (await parts.service.cancel(made.id, "bob")).status == "cancelled"
+        assert (await parts.life(made.id))[-2:] == [state, "cancelled"]
+        if way:
+            parts.sender.disconnect("d1")
+
+
+async def _is(parts: Parts, command: str, state: str) -> bool:
+    return (await parts.life(command))[-1] == state
+
+
+@pytest.mark.parametrize("end", ["succeeded", "failed", "rejected", "expired", "timed_out", "cancelled"])
+async def test_one_that_has_ended_cannot_be_cancelled(parts: Parts, end: str) -> None:
+    made = await parts.fire(timeout_s={"expired": 0.1, "timed_out": 2.0}.get(end, 60.0))
+    if end == "cancelled":
+        await parts.service.cancel(made.id, "bob")
+    elif end != "expired":
+        parts.connect()
+        await parts.requests()
+        if end != "timed_out":
+            await parts.answer(made.id, end)
+    assert (await parts.service.wait(made.id, 20)).status == end
+    with pytest.raises(Conflict, match=end):
+        await parts.service.cancel(made.id, "bob")
+    assert (await parts.life(made.id)).count("cancelled") == (end == "cancelled")
+
+
+async def test_cancel_that_races_delivery_leaves_one_end_and_a_free_lane(parts: Parts) -> None:
+    parts.connect()
+    for _ in range(10):
+        made = await parts.fire(timeout_s=60)
+        await parts.service.cancel(made.id, "bob")  # it is about to be sent, or just was
+        assert (await parts.life(made.id))[-1] == "cancelled"
+    last = await parts.fire(timeout_s=60)
+    await until(lambda: any(m.body["id"] == last.id for m in parts.sender.sent), 10.0)
+    sent = [m.body["id"] for m in parts.sender.sent]
+    assert len(sent) == len(set(sent))
 
 
 async def test_cancel_and_answer_at_once_leave_one_end(parts: Parts) -> None:
