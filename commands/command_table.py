@@ -31,7 +31,8 @@ with added as (
          parallel, answer_s)
     select $1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9, $8, $11, $12
     where (select count(*) from (
-        select from ops.commands where device_id = $2 and status in {_OPEN} and expires_at > $8 limit $10
+        select from ops.commands
+        where device_id = $2 and organization_id = $3 and status in {_OPEN} and expires_at > $8 limit $10
     ) o) < $10
     on conflict (organization_id, idempotency_key) do nothing
     returning id, device_id
@@ -40,16 +41,17 @@ with added as (
 )
 select d.kind = 'simulated' as simulated from added join registry.devices d on d.id = device_id
 """  # noqa: S608 - constants of this package
-# What has run out of time is nobody's turn any more. In a session that knows it not yet a command is due while it has attempts
-# left; in its own it holds its lane up until it is parked.
+# What has run out of time, or was given by a former owner, is nobody's turn any more. In a session that knows it not yet a
+# command is due while it has attempts left; in its own it holds its lane up until it is parked.
 _DUE = f"""
 select c.id, c.sent_session from ops.commands c
-where c.device_id = a.device_id and c.status in {_OPEN} and c.expires_at > $3
+where c.device_id = d.id and c.organization_id = d.organization_id and c.status in {_OPEN} and c.expires_at > $3
 """  # noqa: S608 - constants of this package
 _CLAIM = f"""
 with head as (
     select h.id, a.session
     from unnest($1::text[], $2::bigint[]) as a (device_id, session)
+    join registry.devices d on d.id = a.device_id and d.status not in ('disabled', 'retired')
     cross join lateral (
         ({_DUE} and not c.parallel
             and case when c.sent_session = a.session then c.parked_at is null else c.attempts < {MAX_ATTEMPTS} end

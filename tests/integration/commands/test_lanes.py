@@ -138,3 +138,21 @@ async def test_what_may_have_been_sent_does_not_claim_that_it_was_not(parts: Par
     made = await parts.fire(timeout_s=0.3)
     await pool.execute("update ops.commands set attempts = 1 where id = $1", made.id)  # claimed, then killed; then offline
     assert (await parts.service.wait(made.id, 20)).status == "timed_out"
+
+
+async def test_a_new_owner_s_device_hears_nothing_of_the_former_one(parts: Parts, pool: Pool) -> None:
+    former = await parts.fire(timeout_s=60)
+    await pool.execute("update registry.devices set organization_id = 'demo' where id = 'd1'")
+    parts.connect()
+    mine = await parts.service.create("d1", "kiln", "demo", "fire", {"to": 900}, actor="dora", timeout_s=60)
+    await parts.requests()
+    assert await quiet(parts) == [mine.id]
+    assert (await parts.seen(former.id)).status == "queued"
+
+
+@pytest.mark.parametrize("status", ["disabled", "retired"])
+async def test_a_device_that_takes_no_commands_gets_none(parts: Parts, pool: Pool, status: str) -> None:
+    await parts.fire(timeout_s=60)
+    await pool.execute("update registry.devices set status = $1 where id = 'd1'", status)
+    parts.connect()
+    assert await quiet(parts) == []
