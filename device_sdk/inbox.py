@@ -9,7 +9,7 @@ import msgspec
 
 from device_sdk.moments import Moments
 from device_sdk.receipt import Receipt, State
-from iotsphere.messages import CommandRequest, CommandResponse, Reason
+from iotsphere.messages import MAX_PAYLOAD_BYTES, CommandRequest, CommandResponse, Reason
 
 WORK = 32  # commands that wait for their handler; policy: reject as busy
 REMEMBERED = 1000  # commands whose answer is kept in case the request comes again; policy: forget the oldest
@@ -20,6 +20,12 @@ IN_PROGRESS = _encode(CommandResponse(status="in_progress"))
 INTERRUPTED = _encode(
     CommandResponse(
         status="failed", reason=Reason("interrupted", "the device was restarted before it answered; it is not run again")
+    )
+)
+
+TOO_LARGE = _encode(
+    CommandResponse(
+        status="failed", reason=Reason("result_too_large", f"it was done, but its result is over {MAX_PAYLOAD_BYTES} bytes")
     )
 )
 
@@ -114,7 +120,8 @@ class Inbox:
 
     def answered(self, command_id: str, response: CommandResponse) -> None:
         """The final answer to a command that next() gave."""
-        self._finish(command_id, _encode(response))
+        answer = _encode(response)
+        self._finish(command_id, answer if len(answer) <= MAX_PAYLOAD_BYTES else TOO_LARGE)
         self._stage, self._current = _Stage.IDLE, None
         self._advance()
 

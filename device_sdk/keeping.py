@@ -43,11 +43,6 @@ class Keeping:
 
     # ── coming in ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def numbers(self, count: int) -> int:
-        """So many sequence numbers; returns the first."""
-        self.seq += count
-        return self.seq - count + 1
-
     def keep(self, entry: Entry, receipt: Receipt | None) -> None:
         """Take a message, or let another one go for it, or let it go itself."""
         self._last_id += 1

@@ -11,6 +11,7 @@ from typing import Literal
 
 from device_sdk.receipt import Receipt
 from iotsphere.errors import InvalidInput
+from iotsphere.messages import MAX_PAYLOAD_BYTES
 
 Policy = Literal["drop_oldest", "drop_newest", "by_priority"]
 Priority = Literal["low", "normal", "high"]
@@ -301,3 +302,7 @@ class Batching:
     count: int = 1
     seconds: float = 0.0
     bytes: int = 64 * 1024
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.seconds < 0 or not 0 < self.bytes <= MAX_PAYLOAD_BYTES:
+            raise InvalidInput("batching", f"needs a count of 1 or more, no negative seconds, and 1 to {MAX_PAYLOAD_BYTES} bytes")

@@ -1,15 +1,20 @@
 """Readings as they go over the wire: one object, or a list of them; JSON or MessagePack. Pure."""
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from device_sdk.outbox import Entry, packed
 from iotsphere.errors import InvalidInput
+from iotsphere.messages import MAX_EXACT_INTEGER
 
 Encoding = Literal["json", "msgpack"]
+MOST = 500  # readings of a message, however many are handed over at once
+CHUNK_BYTES = 64 * 1024  # of a message, unless it is one reading alone
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}\Z").match
 _ENCODERS = {"json": msgspec.json.Encoder().encode, "msgpack": msgspec.msgpack.Encoder().encode}
 _JOINT = {"json": b",", "msgpack": b""}
 _FIX, _SHORT = 15, 0xFFFF
@@ -41,16 +46,20 @@ class Lost(msgspec.Struct):
 
 
 def check_values(values: Mapping[str, float]) -> None:
-    """Check that they can be stored.
+    """Check that the platform can store them.
 
     Raises:
-        InvalidInput: none at all, or one that is no finite number.
+        InvalidInput: none at all, a bad name, or a value that is no finite number or an integer beyond ±2^53.
     """
     if not values:
         raise InvalidInput("values", "must hold at least one measurement")
     for name, value in values.items():
+        if not _NAME(name):
+            raise InvalidInput(f"values.{name}", "a name is a letter and up to 63 of A-Z a-z 0-9 _ . -")
         if not isinstance(value, int | float) or not math.isfinite(value):
             raise InvalidInput(f"values.{name}", "must be a finite number; text belongs in report() or event()")
+        if isinstance(value, int) and abs(value) > MAX_EXACT_INTEGER:
+            raise InvalidInput(f"values.{name}", "an integer must be within ±2^53")
 
 
 class Encoder:
@@ -65,9 +74,18 @@ class Encoder:
             raise InvalidInput("encoding", f"must be one of {', '.join(_ENCODERS)}")
         self._encode, self._joint = _ENCODERS[encoding], _JOINT[encoding]
 
-    def body(self, readings: Sequence[Telemetry]) -> bytes:
-        """One after the other, without a frame."""
-        return self._joint.join(map(self._encode, readings))
+    def bodies(self, readings: Iterable[Telemetry]) -> Iterator[tuple[bytes, int]]:
+        """As few messages as they fit in, each without its frame, and how many readings it holds."""
+        held: list[bytes] = []
+        size = 0
+        for encoded in map(self._encode, readings):
+            if held and (len(held) >= MOST or size + len(encoded) > CHUNK_BYTES):
+                yield self._joint.join(held), len(held)
+                held, size = [], 0
+            held.append(encoded)
+            size += len(encoded) + 1
+        if held:
+            yield self._joint.join(held), len(held)
 
     def lost(self, boot: str, first: int, last: int) -> bytes:
         """A whole payload."""

@@ -25,13 +25,14 @@ from device_sdk.typed import Typed
 from device_sdk.wishes import on_the_wire
 from iotsphere import topics
 from iotsphere.errors import InvalidInput
-from iotsphere.messages import CommandRequest, CommandResponse, DeviceEvent, ShadowRequest, ShadowUpdate
+from iotsphere.messages import MAX_PAYLOAD_BYTES, CommandRequest, CommandResponse, DeviceEvent, ShadowRequest, ShadowUpdate
 
 WINDOW = 64  # messages on their way; the broker reads no more than these before some are committed
-CHUNK = 500  # readings of one message at most, however many are handed over at once
 
 LIMITS = Limits()
 ONE_BY_ONE = Batching()
+
+LONGEST_NAME, LONGEST_STATUS = 100, 1000  # characters, as the platform takes them
 
 Severity = Literal["info", "warning", "error", "critical"]
 _encode = msgspec.json.Encoder().encode
@@ -223,16 +224,19 @@ class DeviceSession:
         for reading in readings:
             check_values(reading.values)
             self._typed.check_values(reading.values)
-        for start in range(0, len(readings), CHUNK):
-            self._publish(readings[start : start + CHUNK], rank, receipt)
+        for entry in self._entries(readings, rank):
+            self.keeping.keep(entry, receipt)
 
-    def _publish(self, readings: Sequence[Reading], rank: int, receipt: Receipt | None) -> None:
-        first = self.keeping.numbers(len(readings))
-        body = self._encoder.body([self._telemetry(reading, first + n) for n, reading in enumerate(readings)])
-        entry = Entry(
-            Stream.READING, topics.telemetry(self.device), body, rank, boot=self.keeping.boot, seq=first, count=len(readings)
-        )
-        self.keeping.keep(entry, receipt)
+    def _entries(self, readings: Sequence[Reading], rank: int) -> list[Entry]:
+        """All are checked before the first is kept, and before a number is given out."""
+        boot, first, topic = self.keeping.boot, self.keeping.seq + 1, topics.telemetry(self.device)
+        entries: list[Entry] = []
+        objects = [self._telemetry(reading, first + n) for n, reading in enumerate(readings)]
+        for body, count in self._encoder.bodies(objects):
+            entries.append(_checked(Entry(Stream.READING, topic, body, rank, boot=boot, seq=first, count=count)))
+            first += count
+        self.keeping.seq += len(readings)
+        return entries
 
     def _telemetry(self, reading: Reading, seq: int) -> Telemetry:
         if reading.ts is not None:
@@ -248,12 +252,24 @@ class DeviceSession:
         receipt: Receipt | None = None,
         priority: Priority = "normal",
     ) -> None:
-        """Queue an event."""
+        """Queue an event.
+
+        Raises:
+            InvalidInput: a bad name, or too large.
+        """
+        if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+            raise InvalidInput("name", f"must be 1 to {LONGEST_NAME} printable characters")
         body = DeviceEvent(name=name, severity=severity, ts=self._moments.now()[0], data=dict(data) if data else None)
-        self.keeping.keep(Entry(Stream.EVENT, topics.event(self.device), _encode(body), _rank(priority)), receipt)
+        self.keeping.keep(_checked(Entry(Stream.EVENT, topics.event(self.device), _encode(body), _rank(priority))), receipt)
 
     def status(self, text: str, receipt: Receipt | None = None) -> None:
-        """Queue the device's own status text."""
+        """Queue the device's own status text.
+
+        Raises:
+            InvalidInput: empty or too long.
+        """
+        if not 0 < len(text) <= LONGEST_STATUS:
+            raise InvalidInput("status", f"must be 1 to {LONGEST_STATUS} characters")
         self.keeping.keep(Entry(Stream.EVENT, topics.status(self.device), text.encode(), RANK["normal"]), receipt)
 
     def report(self, properties: Mapping[str, Any], receipt: Receipt | None = None, version: int | None = None) -> None:
@@ -341,3 +357,9 @@ def _rank(priority: Priority) -> int:
     if priority not in RANK:
         raise InvalidInput("priority", f"must be one of {', '.join(RANK)}")
     return RANK[priority]
+
+
+def _checked(entry: Entry) -> Entry:
+    if len(entry.body) > MAX_PAYLOAD_BYTES:
+        raise InvalidInput(entry.topic.rpartition("/")[2], f"is {len(entry.body)} bytes; {MAX_PAYLOAD_BYTES} are allowed")
+    return entry

@@ -65,6 +65,14 @@ def test_one_at_a_time_and_each_is_written_down_with_its_answer() -> None:
     assert request.id == "b"
 
 
+def test_a_result_that_is_too_large_is_said_to_be() -> None:
+    box = Box()
+    box.request("a")
+    assert box.inbox.next()
+    box.inbox.answered("a", CommandResponse(status="succeeded", result={"x": "y" * 200_000}))
+    assert box.sent == [("a", "failed", "result_too_large")]
+
+
 def test_what_the_disk_does_not_take_is_not_run() -> None:
     box = Box(sure=False)
     box.request("a")

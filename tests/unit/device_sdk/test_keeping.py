@@ -17,8 +17,8 @@ def keeping(kept: Kept | None = None, **limits: int) -> Keeping:
 def put(made: Keeping, *, receipt: Receipt | None = None, stream: Stream = Stream.READING) -> Receipt:
     count = 1 if stream is Stream.READING else 0
     kept = receipt or Receipt()
-    seq = made.numbers(count) if count else 0
-    made.keep(Entry(stream, "t", b"{}", 1, boot="b", seq=seq, count=count), kept)
+    made.seq += count
+    made.keep(Entry(stream, "t", b"{}", 1, boot="b", seq=made.seq, count=count), kept)
     return kept
 
 

@@ -118,3 +118,9 @@ def test_the_order_of_a_stream_holds_over_priorities_turns_and_reconnects() -> N
 def test_an_unknown_policy_is_named() -> None:
     with pytest.raises(InvalidInput, match="policy"):
         Limits(policy="drop_some")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [{"count": 0}, {"seconds": -1.0}, {"bytes": 200_000}])
+def test_batches_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match="batching"):
+        Batching(**wrong)

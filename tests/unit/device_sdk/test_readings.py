@@ -16,7 +16,7 @@ def entries(encoding: Encoding, *counts: int) -> list[Entry]:
     for count in counts:
         readings = [Telemetry(1000.5 + n, {"x": n}, n, "b") for n in range(seq, seq + count)]
         seq += count
-        made.append(Entry(Stream.READING, "t", encoder.body(readings), 1, count=count))
+        made += [Entry(Stream.READING, "t", body, 1, count=held) for body, held in encoder.bodies(readings)]
     return made
 
 

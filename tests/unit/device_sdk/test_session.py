@@ -9,9 +9,9 @@ from device_sdk import refused
 from device_sdk.changes import Kept
 from device_sdk.inbox import WORK
 from device_sdk.outbox import Batching
-from device_sdk.readings import Reading
+from device_sdk.readings import MOST, Reading
 from device_sdk.receipt import Receipt, State
-from device_sdk.session import CHUNK, WINDOW, Desired
+from device_sdk.session import WINDOW, Desired
 from iotsphere import topics
 from iotsphere.errors import InvalidInput
 from iotsphere.messages import CommandRequest, CommandResponse
@@ -64,10 +64,38 @@ def test_a_clock_that_is_set_back_is_followed() -> None:
     assert [body["ts"] for _, body in sent(made)] == [NOW * 1000, (NOW - 3600) * 1000]
 
 
-@pytest.mark.parametrize("values", [{}, {"x": float("nan")}, {"x": float("inf")}, {"x": "12"}, {"x": None}])
+@pytest.mark.parametrize(
+    "values", [{}, {"x": float("nan")}, {"x": float("inf")}, {"x": "12"}, {"x": None}, {"7up": 1}, {"a b": 1}, {"x": 2**53 + 1}]
+)
 def test_what_is_no_number_is_refused_at_once(values: Any) -> None:
     with pytest.raises(InvalidInput):
         session().publish([Reading(values)])
+
+
+def test_what_the_platform_would_refuse_for_its_size_is_refused_at_once() -> None:
+    made = online()
+    for name in ("", "x" * 101, "a\n"):
+        with pytest.raises(InvalidInput, match="name"):
+            made.event(name)
+    for text in ("", "x" * 1001):
+        with pytest.raises(InvalidInput, match="status"):
+            made.status(text)
+    with pytest.raises(InvalidInput, match="event: is"):
+        made.event("large", data={"x": "y" * 200_000})
+    with pytest.raises(InvalidInput, match="telemetry: is"):
+        made.publish([Reading({"x": 1}), Reading({f"measurement_{n}": n for n in range(9_000)})])
+    assert made.backlog == 0
+    publish(made, 1)
+    assert told(made) == [1]
+
+
+def test_readings_with_many_values_are_split_by_their_size() -> None:
+    made = online()
+    made.publish([Reading({f"measurement_{n}": n for n in range(400)}) for _ in range(30)])
+    bodies = [json.loads(message.payload) for message in iter(made.take, None)]
+    assert sum(map(len, bodies)) == 30
+    assert len(bodies) > 1
+    assert [reading["seq"] for body in bodies for reading in body] == list(range(1, 31))
 
 
 def test_a_message_leaves_only_at_its_acknowledgement() -> None:
@@ -169,9 +197,9 @@ def test_readings_wait_for_others_until_they_are_enough_or_it_is_time() -> None:
 
 def test_many_readings_at_once_are_few_messages_with_one_receipt() -> None:
     made, receipt = online(), Receipt()
-    made.publish([Reading({"x": n}) for n in range(CHUNK + 1)], receipt)
+    made.publish([Reading({"x": n}) for n in range(MOST + 1)], receipt)
     messages = list(iter(made.take, None))
-    assert [len(json.loads(m.payload)) for m in messages[:1]] == [CHUNK]
+    assert [len(json.loads(m.payload)) for m in messages[:1]] == [MOST]
     made.acknowledged(messages[0])
     assert receipt.state is State.KEPT
     made.acknowledged(messages[1])
