@@ -20,7 +20,7 @@ class Sdk:
     async def run(self) -> None:
         """Rates, then kills."""
         the, figures = self._the, self._the.figures
-        for device in (ONE_BY_ONE, BATCHED, KILLED):
+        for device in (ONE_BY_ONE, BATCHED):
             the.platform.device(device, the.device_type.key, self._directory)
         figures.say(f"sdk: {THREADS} threads of one device publish for {SECONDS:g} s, one by one and batched …")
         rows = [await self._rate(ONE_BY_ONE, batched=False), await self._rate(BATCHED, batched=True)]

@@ -4,13 +4,16 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from pathlib import Path
 from random import Random
 
 import asyncpg
 
+from device_sdk import Credentials
+from iotsphere.devices import device_types
+from tests.bench.own_edge import OwnEdge
 from tests.bench.sdk_publisher import MEASUREMENT
 from tests.support.platform import Platform
 from tests.support.waiting import until
@@ -18,7 +21,7 @@ from tests.support.waiting import until
 Kill = Callable[[], Awaitable[None]]
 ROOT = Path(__file__).parents[2]
 LIVES_S = (0.2, 1.2)  # between two kills
-SPEAKS_S, RECOVERS_S, DRAINS_S = 20.0, 60.0, 60.0
+SPEAKS_S, DRAINS_S = 20.0, 60.0
 _MISSING = """
 select count(*) from generate_series(1, $2::bigint) n
 left join (select distinct value from telemetry.telemetry where device_id = $1 and measurement = $3) t on t.value = n
@@ -45,13 +48,14 @@ class Kills:
     """One run.
 
     Args:
-        platform: a running one, whose supervisor starts what is killed.
-        directory: with the files of the device.
+        platform: a running one; the device speaks to an `edge` of its own on it.
+        directory: for the files of the device.
         say: told how far it is.
     """
 
     def __init__(self, platform: Platform, directory: Path, device: str, say: Callable[[str], None]) -> None:
         self._platform, self._directory, self._device, self._say = platform, directory, device, say
+        self._edge = OwnEdge(platform)
         self._rng = Random(7)
         self._outcome = Outcome()
         self._process: asyncio.subprocess.Process | None = None
@@ -63,6 +67,8 @@ class Kills:
         Raises:
             TimeoutError: something did not come back.
         """
+        self._enrol()
+        await self._edge.start()
         try:
             await self._start()
             for kill in _in_turn([self._kill_device] * of_the_device, [self._kill_server] * of_the_server):
@@ -72,8 +78,14 @@ class Kills:
             await self._drain()
         finally:
             await self._end()
+            await self._edge.kill()
         self._outcome.lost = await self._missing()
         return self._outcome
+
+    def _enrol(self) -> None:
+        self._platform.device(self._device, next(iter(device_types())), self._directory)
+        found = Credentials.load(self._directory, self._device)
+        (self._directory / f"{self._device}.json").write_bytes(replace(found, port=self._edge.port).to_json())
 
     async def _start(self) -> None:
         """Go on with the number after the last that was taken."""
@@ -106,10 +118,10 @@ class Kills:
         await self._start()
 
     async def _kill_server(self) -> None:
-        killed = self._platform.kill("edge")
+        await self._edge.kill()
         self._outcome.kills_of_the_server += 1
         self._say(f"kill -9 of edge after {self._outcome.published:,} readings")
-        await asyncio.to_thread(self._platform.wait_restarted, "edge", killed, RECOVERS_S)
+        await self._edge.start()
 
     async def _drain(self) -> None:
         command = (sys.executable, "-m", "tests.bench.sdk_publisher", str(self._directory), self._device, "0")

@@ -9,7 +9,6 @@ import asyncpg
 import pytest
 import uvloop
 
-from iotsphere.devices import device_types
 from tests.bench.sdk_kills import Kills
 from tests.soak.plan import Plan
 from tests.soak.soak import Soak
@@ -63,7 +62,6 @@ async def open_sessions(connection: "asyncpg.Connection[asyncpg.Record]") -> int
 
 
 async def test_what_publish_has_taken_outlives_kills_of_the_device_and_of_the_server(running: Platform, tmp_path: Path) -> None:
-    running.device("d", next(iter(device_types())), tmp_path)
     outcome = await Kills(running, tmp_path, "d", print).run(3, 2)
     assert (outcome.kills_of_the_device, outcome.kills_of_the_server) == (3, 2)
     assert outcome.published > 100
