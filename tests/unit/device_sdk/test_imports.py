@@ -3,12 +3,13 @@
 import re
 import subprocess
 import sys
-from importlib.metadata import requires
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[3]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SDK = ("device_sdk", "iotsphere")
 
 # Whatever is not the standard library, the base dependencies or ours is not there, as on a device.
@@ -53,14 +54,17 @@ with_threads.close()
 """
 
 
-def run(program: str, directory: Path) -> "subprocess.CompletedProcess[str]":
-    bare = BARE.format(allowed={"paho", "aiomqtt", "msgspec", *SDK}, root=str(ROOT))
+def named(requirements: list[str]) -> set[str]:
+    return {re.findall(r"^[\w-]+", text)[0] for text in requirements}
+
+
+def run(program: str, directory: Path, *more: str) -> "subprocess.CompletedProcess[str]":
+    bare = BARE.format(allowed={"paho", "aiomqtt", "msgspec", *SDK, *more}, root=str(ROOT))
     return subprocess.run([sys.executable, "-c", bare + program], capture_output=True, text=True, check=False, cwd=directory)
 
 
 def test_the_base_dependencies_are_what_the_test_allows() -> None:
-    base = [text for text in requires("iotsphere") or [] if "extra ==" not in text]
-    assert sorted(re.findall(r"^[\w-]+", text)[0] for text in base) == ["aiomqtt", "msgspec", "paho-mqtt"]
+    assert named(PROJECT["dependencies"]) == {"aiomqtt", "msgspec", "paho-mqtt"}
 
 
 def test_both_faces_work_with_the_base_dependencies_alone(tmp_path: Path) -> None:
@@ -72,3 +76,12 @@ def test_both_faces_work_with_the_base_dependencies_alone(tmp_path: Path) -> Non
 @pytest.mark.parametrize("module", ["cryptography", "broker", "launcher", "pydantic"])
 def test_nothing_of_the_cloud_is_there(module: str, tmp_path: Path) -> None:
     assert f"a device has no {module}" in run(f"import {module}", tmp_path).stderr
+
+
+def test_the_platform_in_memory_needs_its_extra_alone(tmp_path: Path) -> None:
+    extra = named(PROJECT["optional-dependencies"]["testing"])
+    assert extra == {"asyncpg", "cryptography", "pytest", "structlog", "wsproto"}
+    they_need = ("_cffi_backend", "_pytest", "py", "h11", "iniconfig", "packaging", "pluggy", "pygments")
+    ours = ("broker", "certs", "ingest", "launcher", "shadow")
+    done = run("import launcher.testing", tmp_path, *extra, *they_need, *ours)
+    assert done.stderr == ""
