@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { axisTimes, bytes, category, csvCell, guessed, localTime, members, number, onOff, plain, plural, utc, withUnit, words } from "./format.ts";
+import { axisTimes, bytes, category, guessed, localTime, members, number, onOff, plain, plural, utc, withUnit, words } from "./format.ts";
 
 describe("numbers", () => {
   it("have the declared digits; nothing is a dash", () => {
@@ -52,15 +52,5 @@ describe("times", () => {
     expect(axisTimes([at(12, 0, 5)], 5)).toEqual(["12:00:05"]);
     expect(axisTimes([at(0), at(6)], 21_600)).toEqual(["25 Nov", "06:00"]);
     expect(axisTimes([at(12)], 86_400)).toEqual(["25 Nov"]);
-  });
-});
-
-describe("csvCell", () => {
-  it("quotes what needs it", () => {
-    expect([csvCell(1.5), csvCell(-2), csvCell('a "b", c'), csvCell(null)]).toEqual(["1.5", "-2", '"a ""b"", c"', ""]);
-  });
-
-  it("lets no text become a formula", () => {
-    expect([csvCell("=1+1"), csvCell("@x")]).toEqual(["'=1+1", "'@x"]);
   });
 });

@@ -102,10 +102,3 @@ export function axisTimes(ticks: readonly number[], distanceS: number): string[]
     return (distanceS < 60 ? CLOCK : MINUTES).format(at);
   });
 }
-
-/** One cell of a CSV file (RFC 4180). What a spreadsheet would take for a formula is kept text by an apostrophe. */
-export function csvCell(value: unknown): string {
-  if (typeof value === "number") return String(value);
-  const text = value == null ? "" : String(value).replace(/^(?=[=+@\t\r-])/, "'");
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}

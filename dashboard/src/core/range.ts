@@ -14,6 +14,7 @@ export const RANGES: readonly Range[] = [
   { key: "24h", title: "24 h", ms: 24 * HOUR },
   { key: "7d", title: "7 d", ms: 7 * 24 * HOUR },
   { key: "30d", title: "30 d", ms: 30 * 24 * HOUR },
+  { key: "1y", title: "1 y", ms: 365 * 24 * HOUR },
 ];
 
 /** The range of an address; without one, or with one that does not exist, the shortest. */

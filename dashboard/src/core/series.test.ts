@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { align, dense, maxGap, sparkline, specks, summary } from "./series.ts";
+import { align, dense, maxGap, reach, sparkline, specks, summary } from "./series.ts";
 
 describe("align", () => {
   it("puts series of different times on one axis in seconds, with holes that are drawn over", () => {
@@ -27,6 +27,11 @@ describe("align", () => {
 });
 
 describe("maxGap", () => {
+  it("is a bucket and a half for buckets, and no less than the device's own silence", () => {
+    expect(maxGap([0, 60_000], 10, true, 60_000)).toBe(90_000);
+    expect(maxGap([0, 60_000], 100, true, 60_000)).toBe(300_000);
+  });
+
   it("is three reporting intervals for raw readings", () => {
     expect(maxGap([0, 1000, 2000, 60_000], 10, false)).toBe(30_000);
   });
@@ -72,5 +77,14 @@ describe("summary and sparkline", () => {
     expect(sparkline({ ts: [0, 10], values: [0, 1] }, 100, 20)).toBe("M0.0 19.0L100.0 1.0");
     expect(sparkline({ ts: [0, 10], values: [4, 4] }, 100, 20)).toBe("M0.0 10.0L100.0 10.0");
     expect(sparkline({ ts: [0], values: [4] }, 100, 20)).toBe("");
+  });
+});
+
+describe("reach", () => {
+  it("takes lowest and highest from the band, the last from the line", () => {
+    const data = { ts: [0, 60], values: [5, 6] };
+    expect(reach(data, { ts: [0, 60], low: [1, null], high: [7, 99] })).toEqual({ count: 2, low: 1, high: 99, last: 6 });
+    expect(reach(data, undefined)).toEqual(summary(data));
+    expect(reach({ ts: [], values: [] }, { ts: [], low: [], high: [] })).toBeNull();
   });
 });

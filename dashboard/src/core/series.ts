@@ -7,8 +7,19 @@ export interface Plain {
 /** As uPlot reads it: null is a gap, undefined "this series has no point here, draw on". */
 export type Aligned = [number[], ...(number | null | undefined)[][]];
 
-/** Longest distance (ms) that is still drawn as a line: three reporting intervals; of thinned-out points three of their usual distances. */
-export function maxGap(ts: readonly number[], intervalS: number | null, thinned: boolean): number {
+/** Buckets of time: their mean is drawn as the line, lowest and highest as a band around it. */
+export interface Band {
+  ts: readonly number[];
+  low: readonly (number | null)[];
+  high: readonly (number | null)[];
+}
+
+/**
+ * Longest distance (ms) that is still drawn as a line: three reporting intervals; of thinned-out points three of their usual
+ * distances; of buckets a bucket and a half, for one that is missing had no reading.
+ */
+export function maxGap(ts: readonly number[], intervalS: number | null, thinned: boolean, stepMs = 0): number {
+  if (stepMs) return Math.max(1.5 * stepMs, STALE_INTERVALS * (intervalS ?? 0) * 1000);
   if (!thinned && intervalS !== null) return STALE_INTERVALS * intervalS * 1000;
   const distances = ts.slice(1).map((t, i) => t - ts[i]!);
   distances.sort((a, b) => a - b);
@@ -74,6 +85,16 @@ export function summary({ values }: Plain): Summary | null {
     if (v > high) high = v;
   }
   return { count: values.length, low, high, last: values.at(-1)! };
+}
+
+/** The same with the lowest and highest of the readings that a band stands for. */
+export function reach(data: Plain, band: Band | undefined): Summary | null {
+  const found = summary(data);
+  if (!found || !band) return found;
+  const present = (column: readonly (number | null)[]) => column.filter((v): v is number => v !== null);
+  const low = present(band.low).reduce((a, b) => Math.min(a, b), found.low);
+  const high = present(band.high).reduce((a, b) => Math.max(a, b), found.high);
+  return { ...found, low, high };
 }
 
 /** SVG path of a small line without axes in a box of `width` × `height`. */

@@ -55,8 +55,15 @@ export class Api {
     listed(await this.get<Items<T.Command>>(`/devices/${id(device)}/commands?limit=20`));
   cancel = (command: string) => this.send<T.Command>("POST", `/commands/${id(command)}/cancel`);
   run = (device: string, name: string, params: object) => this.send<T.Command>("POST", `/devices/${id(device)}/commands`, { name, params });
-  history = (device: string, from: number, maxPoints: number) =>
-    this.get<T.History>(`/telemetry/${id(device)}${query({ from: String(Math.round(from)), max_points: String(maxPoints) })}`);
+  history = (device: string, { from, to, points }: { from: number; to?: number; points: number }) =>
+    this.get<T.History>(`/telemetry/${id(device)}${query({ from: Math.round(from), to: to && Math.round(to), max_points: points, aggregates: "min,max" })}`);
+
+  /** Every reading of a stretch, as the server streams it. */
+  async readingsFile(device: string, from: number, to: number): Promise<Blob> {
+    const path = `/telemetry/${id(device)}${query({ from: Math.round(from), to: Math.round(to) })}`;
+    const response = await this.call(path, { headers: { Accept: "text/csv" } });
+    return response.blob();
+  }
 
   /** The zip with key, certificate and CA. The platform keeps no key: each call issues a new certificate. */
   async issueCertificate(device: string): Promise<Blob> {

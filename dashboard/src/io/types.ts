@@ -95,7 +95,12 @@ export interface History {
   from: number | string;
   to: number | string;
   unit: Record<string, string>;
+  /** `raw`, or the width of the buckets whose beginnings are in `ts`. */
+  resolution: string;
+  step_s: number | null;
   columns: Record<string, (number | null)[]> & { ts: number[] };
+  /** Of buckets: what was asked for, by its name and then by measurement. */
+  aggregates: Record<string, Record<string, (number | null)[]>>;
   downsampled: boolean;
 }
 export interface Convergence {

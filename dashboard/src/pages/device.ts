@@ -75,7 +75,7 @@ export class DevicePage extends Part {
 
   private async loadRecent(): Promise<void> {
     const id = this.deviceId;
-    const history = await api.history(id, api.now() - RECENT_MS, RECENT_POINTS).catch(() => null);
+    const history = await api.history(id, { from: api.now() - RECENT_MS, points: RECENT_POINTS }).catch(() => null);
     if (!history || id !== this.deviceId) return;
     const { ts, ...columns } = history.columns;
     for (const [key, column] of Object.entries(columns)) {

@@ -2,7 +2,7 @@ import { LitElement, css, html, nothing, svg, unsafeCSS, type PropertyValues } f
 import uPlot from "uplot";
 import plotStyles from "uplot/dist/uPlot.min.css?inline";
 import { axisTimes, number, onOff, plain, withUnit } from "../core/format.ts";
-import { align, maxGap, specks, summary, type Aligned, type Plain } from "../core/series.ts";
+import { align, dense, maxGap, reach, specks, type Aligned, type Band, type Plain } from "../core/series.ts";
 import type { Member } from "../core/groups.ts";
 import { onTheme } from "./theme.ts";
 
@@ -10,15 +10,22 @@ const HEIGHT = 220;
 const HEIGHT_DISCRETE = 120;
 const AXIS_WIDTH = 58;
 const WATERMARK_ALPHA = 0.1;
+const BAND_ALPHA = 0.3;
+/** Pixels that a drag must have to be one. */
+const DRAG = 5;
 /** A stretch shorter than this part of the axis is drawn as a point. */
 const SPECK = 300;
 const DASHES: readonly number[][] = [[], [7, 4], [2, 3], [10, 3, 2, 3], [4, 4]];
 
 export interface Line extends Member {
   data: Plain;
+  band?: Band | undefined;
 }
 
-/** Lines over time that share one unit. Nothing is drawn where nothing was heard. */
+/**
+ * Lines over time that share one unit, each with a band when it stands for more. Nothing is drawn where nothing was heard.
+ * Dragging tells `iot-zoom` with the ends (ms), a double click `iot-zoom-out`.
+ */
 export class Chart extends LitElement {
   static override properties = {
     lines: { attribute: false },
@@ -26,6 +33,7 @@ export class Chart extends LitElement {
     discrete: { type: Boolean },
     simulated: { type: Boolean },
     thinned: { type: Boolean },
+    stepMs: { type: Number },
     from: { type: Number },
     to: { type: Number },
     at: { state: true },
@@ -36,6 +44,8 @@ export class Chart extends LitElement {
   declare simulated: boolean;
   /** The points stand for more than there are. */
   declare thinned: boolean;
+  /** Width of the buckets that the points stand for, 0 for readings. */
+  declare stepMs: number;
   /** Ends of the time axis, ms. */
   declare from: number;
   declare to: number;
@@ -71,7 +81,7 @@ export class Chart extends LitElement {
     this.lines = [];
     this.unit = "";
     this.discrete = this.simulated = this.thinned = false;
-    this.from = this.to = 0;
+    this.from = this.to = this.stepMs = 0;
     this.at = null;
   }
 
@@ -112,8 +122,8 @@ export class Chart extends LitElement {
   }
 
   private described(): string {
-    const parts = this.lines.map(({ measurement: m, data }) => {
-      const s = summary(data);
+    const parts = this.lines.map(({ measurement: m, data, band }) => {
+      const s = reach(data, band);
       if (!s) return `${m.title}: no readings`;
       return `${m.title}: ${this.text(s.low, m.decimals)} to ${this.text(s.high, m.decimals)}, last ${this.text(s.last, m.decimals)}`;
     });
@@ -122,7 +132,7 @@ export class Chart extends LitElement {
 
   protected override updated(changed: PropertyValues<this>): void {
     if (changed.size === 1 && changed.has("at")) return;
-    const wanted = JSON.stringify([this.lines.map((line) => [line.measurement, line.colour]), this.unit, this.discrete, this.simulated]);
+    const wanted = JSON.stringify([this.lines.map((line) => [line.measurement, line.colour, !!line.band]), this.unit, this.discrete, this.simulated]);
     if (wanted !== this.built) this.build();
     this.built = wanted;
     this.draw();
@@ -136,14 +146,22 @@ export class Chart extends LitElement {
     });
   }
 
+  /** The lines, then lowest and highest of each that has a band. */
   private aligned(): Aligned {
-    return align(this.lines.map(({ data, measurement }) => ({ ...data, gapMs: maxGap(data.ts, measurement.interval_s, this.thinned) })));
+    const gap = ({ data, measurement }: Line) => maxGap(data.ts, measurement.interval_s, this.thinned, this.stepMs);
+    const lines = this.lines.map((line) => ({ ts: line.data.ts, values: line.data.values, gapMs: gap(line) }));
+    const edges = this.banded.flatMap((line) => [line.band!.low, line.band!.high].map((edge) => ({ ...dense(line.band!.ts, edge), gapMs: gap(line) })));
+    return align([...lines, ...edges]);
+  }
+
+  private get banded(): Line[] {
+    return this.lines.filter(({ band }) => band);
   }
 
   private build(): void {
     this.plot?.destroy();
     const box = this.renderRoot.querySelector<HTMLElement>(".plot")!;
-    this.plot = new uPlot(this.options(Math.max(box.clientWidth, 200)), [[], ...this.lines.map(() => [])], box);
+    this.plot = new uPlot(this.options(Math.max(box.clientWidth, 200)), [[], ...this.lines.map(() => []), ...this.banded.flatMap(() => [[], []])], box);
     this.size.observe(box);
   }
 
@@ -160,15 +178,38 @@ export class Chart extends LitElement {
       width,
       height: this.discrete ? HEIGHT_DISCRETE : HEIGHT,
       legend: { show: false },
-      cursor: { drag: { x: false, y: false }, y: false, points: { size: 7 }, sync: { key: "history" } },
+      cursor: {
+        drag: { x: true, y: false, setScale: false, dist: DRAG },
+        bind: { dblclick: () => () => this.tell("iot-zoom-out", null) },
+        y: false,
+        points: { size: 7 },
+        sync: { key: "history", filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } },
+      },
       scales: { x: { time: true }, y: this.discrete ? { range: [-0.2, 1.2] } : {} },
       axes: [
         { ...common, space: 70, size: 32, values: (_, at, __, ___, distance) => axisTimes(at, distance) },
         { ...common, size: AXIS_WIDTH, ...marks },
       ],
-      series: [{}, ...this.lines.map((line) => this.series(line))],
-      hooks: { drawClear: [(plot) => this.watermark(plot)], setCursor: [(plot) => this.pointed(plot)] },
+      series: [{}, ...this.lines.map((line) => this.series(line)), ...this.banded.flatMap(() => [EDGE, EDGE])],
+      bands: this.banded.map(({ colour }, i) => this.band(colour, this.lines.length + 1 + 2 * i)),
+      hooks: { drawClear: [(plot) => this.watermark(plot)], setCursor: [(plot) => this.pointed(plot)], setSelect: [(plot) => this.selected(plot)] },
     };
+  }
+
+  private band(colour: number, low: number): uPlot.Band {
+    return { series: [low + 1, low], fill: this.colour(`series-${colour + 1}`).replace(/^rgb\((.*)\)$/, `rgba($1, ${BAND_ALPHA})`) };
+  }
+
+  private selected(plot: uPlot): void {
+    const { left, width } = plot.select;
+    if (width < DRAG) return;
+    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    this.tell("iot-zoom", { from: plot.posToVal(left, "x") * 1000, to: plot.posToVal(left + width, "x") * 1000 });
+  }
+
+  private tell(what: string, detail: unknown): null {
+    this.dispatchEvent(new CustomEvent(what, { detail, bubbles: true, composed: true }));
+    return null;
   }
 
   private series({ measurement, colour }: Line): uPlot.Series {
@@ -226,6 +267,9 @@ function stamp(ctx: CanvasRenderingContext2D, { left, top, width, height }: uPlo
     }
   }
 }
+
+/** Neither line nor points: what lies between two of these is filled. */
+const EDGE: uPlot.Series = { points: { show: false }, width: 0 };
 
 type Column = ArrayLike<number | null | undefined>;
 
