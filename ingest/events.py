@@ -29,7 +29,7 @@ class EventPipeline:
         letters: the telemetry database, which keeps the dead letters.
         retention_days: older events are refused.
         guard: commits wait while the disk is full.
-        buried: called with the number of dead letters of a commit.
+        buried: told the dead letters of a commit.
         clock: seconds since the Unix epoch.
     """
 
@@ -41,7 +41,7 @@ class EventPipeline:
         retention_days: int,
         guard: DiskGuard | None = None,
         metrics: IngestMetrics | None = None,
-        buried: Callable[[int], None] | None = None,
+        buried: Callable[[Sequence[DeadLetter]], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._pool = pool
@@ -98,7 +98,7 @@ class EventPipeline:
                 await dead_letters_table.insert(connection, letters)
             self._metrics.buried(letters)
             if self._buried is not None:
-                self._buried(len(letters))
+                self._buried(letters)
 
     def _due(self, events: Sequence[EventRow]) -> list[str]:
         """Whose events are to be counted now: those not seen since the start, and those that have sent TRIM_EVERY more."""

@@ -48,6 +48,7 @@ class Rows:
         retention_days: int,
     ) -> None:
         self._columns, self._read_time, self._device, self._devices = columns, read_time, device, devices
+        self._width = columns.width
         self._declared = {key: declared_by(found) for key, found in types.items()}
         self._nothing = Declared({}, {})
         self._window, self._retention_days = window, retention_days
@@ -57,7 +58,7 @@ class Rows:
         """The rows of a record. What is wrong is added to the rejects; an empty field among several is no value."""
         columns, fields = self._columns, record.fields
         try:
-            if len(fields) < columns.width:
+            if len(fields) < self._width:
                 raise Refused("validation", _too_short(fields, columns))
             micros = self._moment(fields[columns.time])
             device = self._owner(fields)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ingest import boots_table, sequences_table
 from ingest.announce import Announcer
-from ingest.batch import Batch, letter
+from ingest.batch import Batch, DeadLetter, letter
 from ingest.boots import BootOffsets
 from ingest.build import BatchBuilder
 from ingest.dead_letters_table import Bounds
@@ -147,13 +147,13 @@ class TelemetryPipeline:
         self._metrics.points.inc(points)
         if outcome.letters:
             self._metrics.buried(outcome.letters)
-            self.buried(len(outcome.letters))
+            self.buried(outcome.letters)
         return outcome
 
     async def bury(self, delivery: Delivery, reason: str) -> None:
         """Keep a message that nothing can be made of in the dead letters; returns when it is committed."""
         await self._commit(Batch(letters=[letter(delivery, None, "store", reason)]))
 
-    def buried(self, letters: int) -> None:
-        """So many dead letters were added, here or by somebody else: they are trimmed in time."""
+    def buried(self, letters: Sequence[DeadLetter]) -> None:
+        """These dead letters were added, here or by somebody else: they are trimmed in time."""
         self._upkeep.buried(letters)

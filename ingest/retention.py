@@ -1,12 +1,14 @@
 """The upkeep of the telemetry schema: partitions ahead, old days dropped, dead letters, boots and accounts bounded."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 import asyncpg
 import structlog
 
 from ingest import boots_table, dead_letters_table, replays_table, sequences_table
+from ingest.batch import DeadLetter
 from ingest.dead_letters_table import Bounds
 from ingest.metrics import IngestMetrics
 from ingest.partitions import Partitions
@@ -34,7 +36,7 @@ class Upkeep:
         self._metrics = metrics
         self._partitions = partitions
         self._retention_days = retention_days
-        self._letters = 0
+        self._letters = self._letter_bytes = 0
         self._flood = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -51,15 +53,16 @@ class Upkeep:
             self._flood.set()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def buried(self, letters: int) -> None:
-        """So many dead letters were added."""
-        self._letters += letters
-        if self._letters >= LETTERS_BEFORE_TRIM:
+    def buried(self, letters: Sequence[DeadLetter]) -> None:
+        """These dead letters were added."""
+        self._letters += len(letters)
+        self._letter_bytes += sum(len(letter.payload) for letter in letters)
+        if self._letters >= LETTERS_BEFORE_TRIM or self._letter_bytes >= self._bounds.size // 4:
             self._flood.set()
 
     async def turn(self) -> None:
         """Do everything once."""
-        self._letters = 0
+        self._letters = self._letter_bytes = 0
         self._flood.clear()
         await self._partitions.make_ahead()
         await self._trim_letters()

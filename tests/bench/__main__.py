@@ -13,8 +13,10 @@ from rich.console import Console
 
 from tests.bench import cpu
 from tests.bench.command import Commands
+from tests.bench.export import Export
 from tests.bench.figures import Figures
 from tests.bench.fleet import Fleet
+from tests.bench.importing import Import
 from tests.bench.ingest import Ingest
 from tests.bench.live import Live
 from tests.bench.logs import tracebacks
@@ -37,6 +39,8 @@ PARTS: dict[str, Callable[[Stage], Part]] = {
     "command": Commands,
     "shadow": Shadow,
     "live": Live,
+    "export": Export,
+    "import": Import,
     "peers": Peers,
     "fleet": Fleet,
     "sdk": Sdk,
