@@ -52,5 +52,13 @@ def _micros(parse: Callable[[str], datetime], text: str, zone: tzinfo | None, ex
     if moment.tzinfo is None:
         if zone is None:
             raise Refused("clock", f"{text[:40]!r} does not say its offset from UTC: give --timezone")
-        moment = moment.replace(tzinfo=zone)
+        moment = _in(zone, moment, text)
     return (moment - EPOCH) // _MICROSECOND
+
+
+def _in(zone: tzinfo, naive: datetime, text: str) -> datetime:
+    """A local time; where clocks are put back an hour comes twice, where they are put forward one never comes."""
+    early, late = naive.replace(tzinfo=zone), naive.replace(tzinfo=zone, fold=1)
+    if early.utcoffset() != late.utcoffset():
+        raise Refused("clock", f"{text[:40]!r} comes twice or never where clocks are changed: write its offset from UTC")
+    return early

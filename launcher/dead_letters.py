@@ -101,7 +101,7 @@ def line(row: LetterRow) -> str:
     """For people."""
     again = f", replayed in vain {row.replays} ×" if row.replays else ""
     what = f"{row.measurement}: " if row.measurement else ""
-    return f"{row.id:>8}  {row.at:%Y-%m-%d %H:%M:%S%z}  {row.device_id}  {row.category}  {what}{row.reason}{again}"
+    return f"{row.id:>8}  {row.at.astimezone():%Y-%m-%d %H:%M:%S%z}  {row.device_id}  {row.category}  {what}{row.reason}{again}"
 
 
 def told(shown_letter: dict[str, Any]) -> str:

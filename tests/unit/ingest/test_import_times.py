@@ -35,6 +35,14 @@ def test_a_time_that_does_not_say_its_zone_is_read_in_the_one_that_is_given_or_r
         time_reader("rfc3339", None)("2026-01-01T13:00:00")
 
 
+@pytest.mark.parametrize("text", ["2026-10-25T02:30:00", "2026-03-29T02:30:00"])
+def test_a_local_time_that_comes_twice_or_never_is_refused(text: str) -> None:
+    read = time_reader("rfc3339", ZoneInfo("Europe/Vienna"))
+    with pytest.raises(Refused, match="twice or never"):
+        read(text)
+    assert read(text + "+02:00") == read(text.replace("02:30", "00:30") + "Z")
+
+
 @pytest.mark.parametrize(("form", "text"), [("ms", "noon"), ("rfc3339", "31.01.2026"), ("%d.%m.%Y", "2026"), ("s", "")])
 def test_what_is_no_time_is_refused(form: str, text: str) -> None:
     with pytest.raises(Refused):
