@@ -53,6 +53,9 @@ class Connection(Paced):
         self.close("network")
         if self._cut_off is not None:
             self._cut_off.cancel()
+        # No circle of references stays: the memory of TLS is given back now, and not when garbage is collected. In a storm of
+        # reconnects every connection would be there twice.
+        self._cut_off = self.transport = None
 
     def resume_writing(self) -> None:
         """The client has read."""
@@ -303,6 +306,7 @@ class Connection(Paced):
             self.session.detach()
             if reason not in NO_WILL:
                 self._dialogue.publish_will()
+            del self._dialogue  # which refers to us, see connection_lost()
         self.state = State.CLOSED
         self._buffer = b""
         if self._throttle is not None:

@@ -22,11 +22,14 @@ from broker.embedded.turns import Turns
 from broker.embedded.websocket import WebSockets
 from iotsphere.errors import Refused, StoreUnavailable
 from iotsphere.identity import PeerCertificate
+from iotsphere.infra.memory import give_back
 from iotsphere.registry import DeviceRecord, Registry
 
 SWEEP_SECONDS = 1.0
 DRAIN_SECONDS = 5.0
 WRITE_HIGH_WATER = 64 * 1024
+ENDED = 1000
+"""So many connections that have ended, and their memory is given back to the system."""
 
 
 class Epochs(Protocol):
@@ -95,6 +98,7 @@ class EmbeddedBroker:
         self._connections: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._relieved = False
+        self._ended = 0
 
     @property
     def caps(self) -> Caps:
@@ -199,6 +203,7 @@ class EmbeddedBroker:
     def closed(self, connection: Connection, reason: SessionReason, was_live: bool) -> None:
         """A connection has ended."""
         self._connections.discard(connection)
+        self._ended += 1
         if connection.is_paused:
             self.paused -= 1
         if was_live:
@@ -256,6 +261,9 @@ class EmbeddedBroker:
                     if connection.state is not State.LIVE:
                         connection.refuse("protocol", f"no CONNECT within {self.limits.connect_seconds:g} s", None)
                     connection.close(reason)
+            if self._ended >= ENDED:  # in a storm of reconnects, before most of them are back
+                self._ended = 0
+                give_back()
 
     # ── for the rest of the platform ───────────────────────────────────────────────────────────────────────────────
 

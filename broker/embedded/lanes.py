@@ -101,16 +101,19 @@ class LaneQueue:
         # so a batch is as large as the load makes it and a single message waits for nothing.
         while True:
             await self._arrived.wait()
-            groups = self._take()
-            if not groups:
-                continue
-            self._busy += 1
-            try:
-                await self._commit(groups)
-            finally:
-                self._busy -= 1
-                if not self._groups and not self._busy:
-                    self._idle.set()
+            await self._commit_some()  # a frame of its own, which refers to nobody's connection any more while we wait
+
+    async def _commit_some(self) -> None:
+        groups = self._take()
+        if not groups:
+            return
+        self._busy += 1
+        try:
+            await self._commit(groups)
+        finally:
+            self._busy -= 1
+            if not self._groups and not self._busy:
+                self._idle.set()
 
     def _take(self) -> list[AckGroup]:
         taken, count = 0, 0

@@ -55,7 +55,7 @@ def report(figures: Figures, plan: Plan, outcome: Outcome) -> None:
         figures.add(f"durability.kills_of_{service}", count)
     if outcome.resident_level:
         figures.add("soak.edge_rss_mib", outcome.resident_steady / 2**20)
-        figures.add("soak.edge_rss_growth_ratio", outcome.resident_steady / outcome.resident_level)
+        figures.add("edge.rss_growth_percent", (outcome.resident_steady / outcome.resident_level - 1) * 100)
         figures.add("soak.edge_rss_points", outcome.steady_points)
     figures.check(found.lost == 0, f"{found.lost} acknowledged readings are not in the table")
     figures.check(found.duplicates == 0, f"{found.duplicates} readings are stored more than once")
