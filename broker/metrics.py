@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from broker.api import Lane
 from broker.embedded.engine import EmbeddedBroker
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
+SIZES = (1, 3, 10, 30, 100, 300, 1000, 4000)
 
 
 class WriterMetrics:
@@ -30,6 +34,23 @@ class WriterMetrics:
         )
 
 
+class CommitMetrics:
+    """Commits of the lanes; one observation each, however many messages they carry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._seconds = Histogram(
+            "iotsphere_broker_commit_seconds", "From batch to commit", ["lane"], buckets=SECONDS, registry=registry
+        )
+        self._messages = Histogram(
+            "iotsphere_broker_batch_messages", "Messages a commit", ["lane"], buckets=SIZES, registry=registry
+        )
+
+    def observe(self, lane: Lane, messages: int, seconds: float) -> None:
+        """A commit is done."""
+        self._seconds.labels(lane.value).observe(seconds)
+        self._messages.labels(lane.value).observe(messages)
+
+
 class BrokerCollector(Collector):
     """Reads the embedded broker's own counters when Prometheus asks: nothing is counted twice, nothing on the hot path."""
 
@@ -41,19 +62,40 @@ class BrokerCollector(Collector):
         broker, health = self._broker, self._broker.health()
         yield GaugeMetricFamily("iotsphere_broker_connections", "Live MQTT sessions", value=health.connections)
         yield CounterMetricFamily("iotsphere_broker_connects", "Accepted CONNECTs", value=broker.connects)
-        yield CounterMetricFamily("iotsphere_broker_refusals", "Refused connections and messages", value=broker.refusals)
+        yield CounterMetricFamily("iotsphere_broker_acknowledgements", "PUBACKs and PUBRECs", value=broker.acknowledgements)
+        refusals = CounterMetricFamily("iotsphere_broker_refusals", "Refused connections and messages", labels=["category"])
+        for category, count in broker.refusals.items():
+            refusals.add_metric([category], count)
+        yield refusals
         yield GaugeMetricFamily(
             "iotsphere_broker_pending_messages", "Messages waiting for their commit", value=health.pending_messages
         )
         yield GaugeMetricFamily("iotsphere_broker_pending_bytes", "Payload bytes waiting for it", value=health.pending_bytes)
         yield GaugeMetricFamily("iotsphere_broker_paused_sockets", "Sockets not read at present", value=health.paused_sockets)
+        yield GaugeMetricFamily(
+            "iotsphere_broker_pending_limit_bytes", "The bound of these", value=broker.limits.total_pending_bytes
+        )
+        yield from self._listeners()
         yield from self._sessions()
         yield from self._lanes()
+
+    def _listeners(self) -> Iterator[Metric]:
+        broker = self._broker
+        yield GaugeMetricFamily("iotsphere_broker_websockets", "Connections over WebSocket", value=broker.websockets.open)
+        arriving = GaugeMetricFamily(
+            "iotsphere_broker_arriving", "Connections before the end of their handshake", labels=["listener"]
+        )
+        done = CounterMetricFamily("iotsphere_broker_handshakes", "TLS handshakes that succeeded", labels=["listener"])
+        away = CounterMetricFamily("iotsphere_broker_turned_away", "Connections over the bound", labels=["listener"])
+        for listener, arrivals in (("mqtts", broker.arrivals), ("wss", broker.wss_arrivals)):
+            arriving.add_metric([listener], arrivals.arriving)
+            done.add_metric([listener], arrivals.handshakes)
+            away.add_metric([listener], arrivals.turned_away)
+        yield from (arriving, done, away)
 
     def _sessions(self) -> Iterator[Metric]:
         broker = self._broker
         kept, fan_out = broker.sessions.kept, broker.fan_out
-        yield CounterMetricFamily("iotsphere_broker_turned_away", "Connections over the bound", value=broker.arrivals.turned_away)
         yield CounterMetricFamily("iotsphere_broker_throttled", "Sockets not read for a while: rate", value=broker.throttled)
         yield GaugeMetricFamily("iotsphere_broker_kept_sessions", "Sessions of clients that are away", value=len(kept))
         yield GaugeMetricFamily("iotsphere_broker_kept_bytes", "Payload held for them", value=kept.held)
@@ -67,8 +109,10 @@ class BrokerCollector(Collector):
         batches = CounterMetricFamily("iotsphere_broker_lane_batches", "Commits", labels=["lane"])
         messages = CounterMetricFamily("iotsphere_broker_lane_messages", "Committed messages", labels=["lane"])
         waiting = GaugeMetricFamily("iotsphere_broker_lane_waiting", "Groups that no commit has taken yet", labels=["lane"])
+        given_up = CounterMetricFamily("iotsphere_broker_lane_given_up", "Messages that no commit takes", labels=["lane"])
         for lane, queue in self._broker.lanes.items():
+            given_up.add_metric([lane.value], queue.given_up)
             batches.add_metric([lane.value], queue.batches)
             messages.add_metric([lane.value], queue.messages)
             waiting.add_metric([lane.value], queue.waiting)
-        yield from (batches, messages, waiting)
+        yield from (batches, messages, waiting, given_up)

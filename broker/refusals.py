@@ -12,7 +12,7 @@ from broker.refusal_table import RefusalRow
 from broker.refusal_tally import Refusal, Tally, Told
 from iotsphere.bus import EventBus
 from iotsphere.events import MessageRefused
-from iotsphere.infra.postgres import Patience, Pool, wait_out
+from iotsphere.infra.postgres import AWAY, Patience, Pool, wait_out
 from iotsphere.registry import Registry
 
 log = structlog.get_logger()
@@ -56,7 +56,7 @@ class RefusalWriter:
             try:
                 async with asyncio.timeout(2):
                     await self._write(rest)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (*AWAY, asyncpg.PostgresError) as error:
                 log.warning("stopped with refusals that are not written", refusals=len(rest), error=str(error))
 
     def on_refused(self, device: str | None, category: str, reason: str, topic: str | None, peer: str) -> None:

@@ -1,6 +1,7 @@
 """The composition root of `cloud`: REST, Socket.IO and the dashboard in one process."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -71,6 +72,8 @@ async def run_cloud(options: CloudOptions, stop: asyncio.Event) -> None:
         try:
             await serve(app, options.host, options.http_port, stop, lambda port: log.info("cloud is ready", http=port))
         except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
             raise PortTaken(options.http_port, "IOTSPHERE_HTTP_PORT") from error
 
 

@@ -14,7 +14,7 @@ from broker.api import Lane
 from broker.embedded.engine import EmbeddedBroker
 from broker.embedded.limits import Limits
 from broker.epochs import EpochBlocks
-from broker.metrics import BrokerCollector, WriterMetrics
+from broker.metrics import BrokerCollector, CommitMetrics, WriterMetrics
 from broker.presence import PresenceWriter
 from broker.refusals import RefusalWriter
 from broker.registry_cache import RegistryCache
@@ -135,6 +135,7 @@ class Parts:
             self.epochs,
             Limits(total_pending_bytes=options.pending_bytes),
             subscriptions=self.subscriptions,
+            on_commit=CommitMetrics(self.metrics).observe,
             wss_port=options.wss_port,
             wss_origins=options.wss_origins,
         )

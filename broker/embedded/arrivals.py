@@ -32,6 +32,10 @@ class Host(Protocol):
 class Arrivals:
     """Accepts TCP connections and shakes hands.
 
+    Attributes:
+        arriving: connections that wait for their turn to shake hands, or do.
+        handshakes: so many have succeeded; turned_away: connections over the bound.
+
     Args:
         turns: to shake hands; shared by all listeners.
         connections: how many are in now; those that are arriving are counted here.
@@ -45,8 +49,9 @@ class Arrivals:
         self._turns = turns
         self._tasks: set[asyncio.Task[None]] = set()
         self._listening: socket.socket | None = None
-        self._arriving = 0
+        self.arriving = 0
         self.turned_away = 0
+        self.handshakes = 0
 
     @property
     def open(self) -> bool:
@@ -89,12 +94,12 @@ class Arrivals:
                 await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
                 continue
             peer = f"{address[0]}:{address[1]}"
-            if self._connections() + self._arriving >= self._limits.connections:
+            if self._connections() + self.arriving >= self._limits.connections:
                 self.turned_away += 1
                 accepted.close()
                 self._host.refused(None, "protocol", f"more than {self._limits.connections} connections", None, peer)
                 continue
-            self._arriving += 1
+            self.arriving += 1
             self._spawn(self._let_in(accepted, address[0], peer), "broker-handshake")
 
     async def _let_in(self, accepted: socket.socket, address: str, peer: str) -> None:
@@ -109,7 +114,10 @@ class Arrivals:
             accepted.close()
             raise
         finally:
-            self._arriving -= 1
+            self.arriving -= 1
+
+    def _count(self) -> None:
+        self.handshakes += 1
 
     async def _shake_hands(self, accepted: socket.socket, address: str, peer: str) -> None:
         # Who has said nothing yet takes nobody's turn, and time in line is not held against anyone: in a storm of
@@ -119,15 +127,15 @@ class Arrivals:
             await _readable(accepted)
         async with self._turns.of(address), asyncio.timeout(seconds):
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: _Arrival(self._host, peer), accepted, ssl=self._context, ssl_handshake_timeout=seconds
+                lambda: _Arrival(self._host, peer, self._count), accepted, ssl=self._context, ssl_handshake_timeout=seconds
             )
 
 
 class _Arrival(asyncio.Protocol):
     """Waits for the end of the TLS handshake."""
 
-    def __init__(self, host: Host, peer: str) -> None:
-        self._host, self._peer = host, peer
+    def __init__(self, host: Host, peer: str, arrived: Callable[[], None]) -> None:
+        self._host, self._peer, self._arrived = host, peer, arrived
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transport is no subclass of asyncio's
@@ -138,6 +146,7 @@ class _Arrival(asyncio.Protocol):
             self._host.refused(None, refused.category, refused.reason, None, self._peer)
             made.abort()
             return
+        self._arrived()
         self._host.welcome(made, certificate, self._peer)
 
 

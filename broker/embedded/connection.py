@@ -244,6 +244,7 @@ class Connection(Paced):
         while groups and groups[0].done:
             ready += groups.popleft().acks
         if ready:
+            self.engine.acknowledgements += len(ready)
             self.write(b"".join(ready))
         if self.is_paused:
             self._read_on()

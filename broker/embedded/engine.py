@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import time
+from collections import Counter
 from collections.abc import Collection, Coroutine, Mapping
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from broker.api import Caps, DeliveryProof, Health, Ingest, Lane, Listener, Pres
 from broker.embedded.arrivals import Arrivals
 from broker.embedded.codec import Connect
 from broker.embedded.connection import Connection
-from broker.embedded.lanes import AckGroup, LaneQueue
+from broker.embedded.lanes import AckGroup, LaneQueue, OnCommit
 from broker.embedded.limits import Limits
 from broker.embedded.outgoing import Outgoing
 from broker.embedded.session import Session, seat_of
@@ -54,6 +55,7 @@ class EmbeddedBroker:
         limits: every bound.
         telemetry_workers: telemetry commits under way at once.
         subscriptions: keeps the filters of sessions that outlive this process; without one none does.
+        on_commit: told of each commit: lane, messages, seconds.
         wss_port: where MQTT over WebSocket listens, on the same host and over the same TLS; None: nowhere, 0: a free port.
         wss_origins: of web pages that may connect, beside those that this very host serves.
     """
@@ -68,6 +70,7 @@ class EmbeddedBroker:
         limits: Limits | None = None,
         telemetry_workers: int = 2,
         subscriptions: SubscriptionStore | None = None,
+        on_commit: OnCommit | None = None,
         wss_port: int | None = None,
         wss_origins: Collection[str] = (),
     ) -> None:
@@ -78,7 +81,8 @@ class EmbeddedBroker:
         self.paused = 0
         self.pending_bytes = 0
         self.pending_messages = 0
-        self.refusals = 0
+        self.refusals: Counter[str] = Counter()
+        self.acknowledgements = 0
         self.connects = 0
         self.throttled = 0
         self.stopping = False
@@ -99,6 +103,7 @@ class EmbeddedBroker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._relieved = False
         self._ended = 0
+        self._on_commit = on_commit
 
     @property
     def caps(self) -> Caps:
@@ -125,7 +130,9 @@ class EmbeddedBroker:
         self.loop = asyncio.get_running_loop()
         for lane in Lane:
             workers = self._telemetry_workers if lane is Lane.TELEMETRY else 1
-            self.lanes[lane] = LaneQueue(lane, ingest, batch=self.limits.batch, workers=workers, on_done=self._committed)
+            self.lanes[lane] = LaneQueue(
+                lane, ingest, batch=self.limits.batch, workers=workers, on_done=self._committed, on_commit=self._on_commit
+            )
             self.lanes[lane].start()
         self._port = self.arrivals.start(self._host, self._port)
         if self._wss_port is not None:
@@ -219,7 +226,7 @@ class EmbeddedBroker:
 
     def refused(self, device: str | None, category: str, reason: str, topic: str | None, peer: str) -> None:
         """Count and tell a refusal."""
-        self.refusals += 1
+        self.refusals[category] += 1
         self.listener.on_refused(device, category, reason, topic, peer)
 
     # ── bounds ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 """Lanes: messages of one kind, committed together; and the acknowledgements that follow each commit in order."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -11,6 +12,8 @@ from broker.api import Delivery, Ingest, Lane
 log = structlog.get_logger()
 
 RETRIES = (0.2, 1.0)  # seconds to wait after each failed commit before its messages are tried by halves
+
+OnCommit = Callable[[Lane, int, float], None]
 
 
 class AckOwner(Protocol):
@@ -53,14 +56,25 @@ class LaneQueue:
         batch: messages a commit takes at most.
         workers: commits under way at once; more than one only where the order between batches does not matter.
         on_done: called with a group after its commit, for the global count.
+        on_commit: called with the lane, the messages and the seconds of each commit.
     """
 
-    def __init__(self, lane: Lane, ingest: Ingest, *, batch: int, workers: int, on_done: Callable[[AckGroup], None]) -> None:
+    def __init__(
+        self,
+        lane: Lane,
+        ingest: Ingest,
+        *,
+        batch: int,
+        workers: int,
+        on_done: Callable[[AckGroup], None],
+        on_commit: OnCommit | None = None,
+    ) -> None:
         self.lane = lane
         self._ingest = ingest
         self._batch = batch
         self._workers = workers
         self._on_done = on_done
+        self._on_commit = on_commit
         self._groups: list[AckGroup] = []
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
@@ -161,7 +175,10 @@ class LaneQueue:
 
     async def _commit(self, groups: list[AckGroup]) -> None:
         deliveries = [delivery for group in groups for delivery in group.deliveries]
+        began = time.monotonic()
         await self._store(deliveries)
+        if self._on_commit is not None:
+            self._on_commit(self.lane, len(deliveries), time.monotonic() - began)
         self.batches += 1
         self.messages += len(deliveries)
         # One write for each connection: with single messages a write costs as much as all the rest of a message.

@@ -51,8 +51,6 @@ class OutgoingQueue:
         self._in_flight: dict[int, Outgoing | None] = {}  # in the order of sending; None: PUBREC has come, PUBCOMP has not
         self._last_id = 0
         self.held = 0
-        self.dropped = 0
-        self.expired = 0
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._in_flight)
@@ -65,7 +63,6 @@ class OutgoingQueue:
                 link.write(encode_ack(PUBREL, packet_id))
             elif self._is_late(outgoing):
                 self._forget(packet_id)
-                self.expired += 1
             else:
                 link.write(_packet(outgoing, packet_id, dup=True))
         self.pump()
@@ -82,7 +79,7 @@ class OutgoingQueue:
         if outgoing.qos == 0:
             return self._at_once(outgoing)
         if len(self._waiting) >= self._limits.queue or self.held + len(outgoing.payload) > self._limits.queue_bytes:
-            return self._refuse()
+            return Sent.REFUSED
         self._waiting.append(outgoing)
         self.held += len(outgoing.payload)
         self.pump()
@@ -90,13 +87,9 @@ class OutgoingQueue:
 
     def _at_once(self, outgoing: Outgoing) -> Sent:
         if self._link is None or self._link.buffered() > self._limits.write_bytes:
-            return self._refuse()
+            return Sent.REFUSED
         self._link.write(encode_publish(outgoing.topic, outgoing.payload, 0, retain=outgoing.retain))
         return Sent.QUEUED
-
-    def _refuse(self) -> Sent:
-        self.dropped += 1
-        return Sent.REFUSED
 
     def pump(self) -> None:
         """Write what the window and the socket have room for."""
@@ -105,7 +98,6 @@ class OutgoingQueue:
             outgoing = self._waiting.popleft()
             if self._is_late(outgoing):
                 self.held -= len(outgoing.payload)
-                self.expired += 1
                 continue
             packet_id = self._next_id()
             self._in_flight[packet_id] = outgoing

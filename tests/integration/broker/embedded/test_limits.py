@@ -267,7 +267,7 @@ async def test_a_peer_that_resets_leaves_no_connection_behind(pki: Pki, after: s
                 writer.write({"TLS": b"", "half a CONNECT": connect("d")[:9], "CONNECT": connect("d")}[after])
             await asyncio.sleep(0.005)
             writer.transport.abort()
-        await until(lambda: not it.broker._connections and it.broker.arrivals._arriving == 0)
+        await until(lambda: not it.broker._connections and it.broker.arrivals.arriving == 0)
         assert it.broker.connected() == {}
 
 
