@@ -97,11 +97,11 @@ _WAITING = f"""
 select distinct device_id from ops.commands
 where status in {_OPEN} and sent_session is null and created_at < $1 and expires_at > $1
 """  # noqa: S608 - constants of this package
-# What is noted about a command is at most three steps in one go: sent, delivered, and what the device or a person made of it.
 FORGET = f"""
 delete from ops.commands where ctid = any(array(
     select ctid from ops.commands where status not in {_OPEN} and changed_at < now() - make_interval(days => $1) limit $2))
 """  # noqa: S608 - constants of this package
+# What is noted about a command is at most three steps in one go: sent, delivered, and what the device or a person made of it.
 _ADVANCE = f"""
 with legal (source, target) as (values {_LEGAL}), wanted as (
     select * from unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::text[],
