@@ -58,7 +58,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much may wait. Memory holds it all, in about three times as many bytes.
+    """How much may wait. Memory holds it all, in two to three times as many bytes.
 
     Attributes:
         bytes: topics, payloads and OVERHEAD for each message.

@@ -59,7 +59,9 @@ def test_only_the_newest_commands_are_remembered(tmp_path: Path) -> None:
     assert list(journal(tmp_path).load().commands) == [f"c{n}" for n in range(500, REMEMBERED + 500)]
 
 
-def test_everything_is_written_or_nothing(tmp_path: Path) -> None:
+def test_everything_is_written_or_nothing_and_the_log_says_when_that_begins_and_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     made = journal(tmp_path)
     made.load()
     assert made._connection is not None
@@ -68,7 +70,11 @@ def test_everything_is_written_or_nothing(tmp_path: Path) -> None:
     error = made.attempt(Changes([entry(2), entry(3, 200_000)], acknowledged=[1], boot="b", seq=3))
     assert isinstance(error, OutboxUnavailable)
     assert "full" in str(error)
+    assert made.attempt(Changes([entry(3, 200_000)])) is not None
     assert made.attempt(Changes([entry(4)], boot="b", seq=4)) is None
+    begins, ends = caplog.messages
+    assert "takes nothing" in begins
+    assert "takes messages again" in ends
     made.close()
     found = journal(tmp_path).load()
     assert ([e.id for e in found.entries], found.seq) == ([1, 4], 4)

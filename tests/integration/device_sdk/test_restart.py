@@ -33,6 +33,15 @@ async def device(make: Make, pki: Pki, **options: Any) -> AsyncIterator[Driver]:
         await driver.close(0.0)
 
 
+@asynccontextmanager
+async def serving(pki: Pki) -> AsyncIterator[TestBroker]:
+    """A broker that knows the device, and the device its address."""
+    async with running_broker(pki) as it:
+        it.device("d")
+        write_connection(pki, "d", it.port)
+        yield it
+
+
 def readings(it: TestBroker) -> list[dict[str, Any]]:
     payloads = [json.loads(d.payload) for d in it.ingest.committed if d.topic == topics.telemetry("d")]
     return [reading for payload in payloads for reading in (payload if isinstance(payload, list) else [payload])]
@@ -49,9 +58,7 @@ async def ask(it: TestBroker) -> None:
 
 
 async def test_what_was_published_before_a_restart_goes_out_after_it_and_numbers_go_on(make: Make, pki: Pki) -> None:
-    async with running_broker(pki) as it:
-        it.device("d")
-        write_connection(pki, "d", it.port)
+    async with serving(pki) as it:
         async with device(make, pki) as first:
             await first.publish({"x": 1})
             await first.publish_all([{"x": 2}, {"x": 3}])
@@ -70,9 +77,7 @@ async def test_what_was_published_before_a_restart_goes_out_after_it_and_numbers
 
 
 async def test_a_repeated_command_is_answered_after_a_restart_and_not_run_again(make: Make, pki: Pki) -> None:
-    async with running_broker(pki) as it:
-        it.device("d")
-        write_connection(pki, "d", it.port)
+    async with serving(pki) as it:
         runs: list[int] = []
         for run in range(2):
             async with device(make, pki) as one:
@@ -86,9 +91,7 @@ async def test_a_repeated_command_is_answered_after_a_restart_and_not_run_again(
 
 
 async def test_a_command_that_a_restart_cut_off_is_answered_so(make: Make, pki: Pki) -> None:
-    async with running_broker(pki) as it:
-        it.device("d")
-        write_connection(pki, "d", it.port)
+    async with serving(pki) as it:
         journal = Journal(pki.directory / "d.outbox", "d")
         async with device(make, pki) as one:
             begun = asyncio.Event()
@@ -124,9 +127,7 @@ async def fill(driver: Driver) -> int:
 
 
 async def test_on_a_full_disk_the_caller_is_told_and_it_goes_on_when_there_is_room(make: Make, pki: Pki) -> None:
-    async with running_broker(pki) as it:
-        it.device("d")
-        write_connection(pki, "d", it.port)
+    async with serving(pki) as it:
         async with device(make, pki) as one:
             await one.publish({"x": 0})
             disk = one.device._journal._connection  # type: ignore[union-attr]
@@ -144,9 +145,7 @@ async def test_on_a_full_disk_the_caller_is_told_and_it_goes_on_when_there_is_ro
 
 
 async def test_readings_are_batched_on_the_wire_and_each_keeps_its_number(make: Make, pki: Pki) -> None:
-    async with running_broker(pki) as it:
-        it.device("d")
-        write_connection(pki, "d", it.port)
+    async with serving(pki) as it:
         async with device(make, pki, batching=Batching(count=10, seconds=0.2), encoding="json") as one:
             await one.connect()
             tickets = [await one.publish({"x": n}) for n in range(25)]
@@ -188,9 +187,7 @@ async def test_a_killed_device_loses_nothing_that_publish_has_taken(pki: Pki) ->
     kept = await live(pki, 1, 0.3)
     sent: set[float] = set()
     for _ in range(3):
-        async with running_broker(pki) as it:
-            it.device("d")
-            write_connection(pki, "d", it.port)
+        async with serving(pki) as it:
             kept = await live(pki, kept + 1, 0.4)
             sent |= {r["values"]["x"] for r in readings(it)}
     journal = Journal(pki.directory / "d.outbox", "d")
