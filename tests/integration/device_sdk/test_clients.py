@@ -149,8 +149,9 @@ async def test_it_comes_back_by_itself_and_sends_what_waited(make: Make, pki: Pk
 
 
 async def test_a_device_that_runs_twice_is_told_what_is_likely_wrong(make: Make, pki: Pki) -> None:
-    async with online(make, pki) as (_, driver):
-        twin = make(pki, "d", outbox=IN_MEMORY)
+    haste = {"first_retry_s": 0.1, "longest_retry_s": 0.3}
+    async with online(make, pki, **haste) as (_, driver):
+        twin = make(pki, "d", outbox=IN_MEMORY, **haste)
         await twin.connect()
         try:
             await until(lambda: TWICE in driver.device.last_error and TWICE in twin.device.last_error, 20)
