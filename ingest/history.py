@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 from ingest import telemetry_reads
 from ingest.batch import POSTGRES_EPOCH_US
 from ingest.binary_columns import floats, integers
-from ingest.engine import RollupReads
+from ingest.engine import EngineRollups, RollupReads
 from ingest.latest import LatestStore
 from ingest.latest_value import LatestValue
-from ingest.rollup_reads import NativeRollups
 from ingest.rollups import RAW_READINGS, Buckets
 from ingest.thin import Column, aligned, points_within, thin
 from iotsphere.infra.postgres import Pool, unavailable_as_ours
@@ -38,13 +37,13 @@ class History:
 
     Args:
         pool: the telemetry database.
-        rollups: of the engine; our own when it is not said.
+        rollups: of the engine that the database has, when nothing else is said.
         page: readings a statement, which is what a long history takes of memory at once; more than one moment has.
     """
 
     def __init__(self, pool: Pool, latest: LatestStore, *, rollups: RollupReads | None = None, page: int = 400_000) -> None:
         self._pool = pool
-        self._rollups = rollups or NativeRollups(pool)
+        self._rollups = rollups or EngineRollups(pool)
         self._latest = latest
         self._page = page
 

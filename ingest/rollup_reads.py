@@ -72,7 +72,7 @@ _COLUMNS = """
     string_agg(float8send(max), ''::bytea order by slot) as highs,
     string_agg(int8send(sources::bigint), ''::bytea order by slot) as sources
 """
-_EACH = """
+EACH = """
 select device_id, measurement, {columns},
     string_agg(float8send(first), ''::bytea order by slot) as firsts,
     string_agg(float8send(last), ''::bytea order by slot) as lasts
@@ -83,7 +83,7 @@ from (
     from parts group by device_id, measurement, slot
 ) slots group by device_id, measurement
 """
-_TOGETHER = """
+TOGETHER = """
 select {columns} from (
     select date_bin($5, bucket, {bin}) as slot, sum(count)::bigint as count, sum(sum) as sum,
         min(min) as min, max(max) as max, bit_or(sources) as sources
@@ -93,14 +93,19 @@ select {columns} from (
 _WIDTHS = ("1 minute", "1 hour", "1 day")
 
 
+def finished(parts: str, outer: str) -> str:
+    """The end of a statement: what the relation ``parts`` holds by buckets of the width $5, in columns."""
+    return f"parts as ({parts}) {outer.format(columns=_COLUMNS, bin=_BIN)}"
+
+
 def _statement(level: Level, outer: str, *, named: bool) -> str:
     name = "and r.measurement = any($2)" if named else "and $2::text[] is null"
     filled = {"numbers": _NUMBERS, "named": name, "bin": _BIN}
     ctes = [_MARKS.format(level=level.value)]
     top = _TOP.format(
-        chosen=f"r.device_id, {_NUMBERS}" if outer == _EACH else _SUMMED, table=TABLES[level], level=level.value, **filled
+        chosen=f"r.device_id, {_NUMBERS}" if outer == EACH else _SUMMED, table=TABLES[level], level=level.value, **filled
     )
-    parts = [top if outer == _EACH else f"{top} group by r.bucket"]
+    parts = [top if outer == EACH else f"{top} group by r.bucket"]
     for lower in reversed(Level):
         if lower <= level:
             ctes.append(_STALE.format(level=lower.value, width=_WIDTHS[lower], edges=6 + lower, bin=_BIN))
@@ -115,9 +120,23 @@ def _statement(level: Level, outer: str, *, named: bool) -> str:
 _STATEMENTS = {
     (level, outer, named): _statement(level, outer, named=named)
     for level in Level
-    for outer in (_EACH, _TOGETHER)
+    for outer in (EACH, TOGETHER)
     for named in (True, False)
 }
+
+
+def each(devices: Sequence[str], rows: Sequence[asyncpg.Record]) -> Mapping[str, Mapping[str, Buckets]]:
+    """What a statement with EACH has found."""
+    found: dict[str, dict[str, Buckets]] = {device: {} for device in devices}
+    for row in rows:
+        found[row["device_id"]][row["measurement"]] = _buckets(row, floats(row["firsts"]), floats(row["lasts"]))
+    return found
+
+
+def put_together(rows: Sequence[asyncpg.Record]) -> Buckets:
+    """What a statement with TOGETHER has found."""
+    [row] = rows
+    return Buckets() if row["moments"] is None else _buckets(row, array("d"), array("d"))
 
 
 class NativeRollups:
@@ -134,17 +153,13 @@ class NativeRollups:
         self, devices: Sequence[str], measurements: Sequence[str] | None, start: datetime, end: datetime, step: timedelta
     ) -> Mapping[str, Mapping[str, Buckets]]:
         """See engine.RollupReads."""
-        found: dict[str, dict[str, Buckets]] = {device: {} for device in devices}
-        for row in await self._rows(_EACH, devices, measurements, start, end, step):
-            found[row["device_id"]][row["measurement"]] = _buckets(row, floats(row["firsts"]), floats(row["lasts"]))
-        return found
+        return each(devices, await self._rows(EACH, devices, measurements, start, end, step))
 
     async def together(
         self, devices: Sequence[str], measurement: str, start: datetime, end: datetime, step: timedelta
     ) -> Buckets:
         """See engine.RollupReads."""
-        [row] = await self._rows(_TOGETHER, devices, [measurement], start, end, step)
-        return Buckets() if row["moments"] is None else _buckets(row, array("d"), array("d"))
+        return put_together(await self._rows(TOGETHER, devices, [measurement], start, end, step))
 
     async def _rows(
         self,

@@ -93,3 +93,27 @@ def edges(start: datetime, end: datetime, width: timedelta) -> Sequence[datetime
     """The buckets of a width that [start, end) covers in part."""
     floors = (ORIGIN + (moment - ORIGIN) // width * width for moment in (start, end))
     return sorted({floor for floor, moment in zip(floors, (start, end), strict=True) if floor != moment})
+
+
+Stretch = tuple[datetime, datetime]
+
+
+def split(start: datetime, end: datetime, level: Level) -> tuple[list[Stretch], dict[Level, list[Stretch]]]:
+    """[start, end) in stretches of whole buckets, each of the coarsest level that fits, and what is left for raw readings."""
+    left, levels = [(start, end)], {}
+    for lower in sorted((one for one in Level if one <= level), reverse=True):
+        levels[lower], left = _whole(left, lower.width)
+    return left, levels
+
+
+def _whole(stretches: Sequence[Stretch], width: timedelta) -> tuple[list[Stretch], list[Stretch]]:
+    """The parts that are whole buckets, and the others."""
+    whole, others = [], []
+    for low, high in stretches:
+        first, last = ORIGIN - (ORIGIN - low) // width * width, ORIGIN + (high - ORIGIN) // width * width
+        if first < last:
+            whole.append((first, last))
+            others += [part for part in ((low, first), (last, high)) if part[0] < part[1]]
+        else:
+            others.append((low, high))
+    return whole, others

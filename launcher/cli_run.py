@@ -44,6 +44,7 @@ def migrate() -> None:
 
     async def prepare() -> None:
         await database.migrate(home(), where().dsn)
+        await database.prepare_telemetry(settings().telemetry_dsn or where().dsn, settings().retention_days)
         await database.ensure_admin(home(), where().dsn)
 
     asyncio.run(prepare())

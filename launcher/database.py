@@ -8,6 +8,7 @@ import asyncpg
 import structlog
 
 import migrations
+from ingest.engine import prepare
 from iotsphere.errors import Misconfigured
 from launcher import backup
 from launcher.embedded.postgres import DATABASE, EmbeddedPostgres
@@ -55,6 +56,16 @@ async def _revision(dsn: str) -> str | None:
         return await migrations.current(dsn)
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
         raise Misconfigured(f"the database of IOTSPHERE_DSN cannot be reached: {error}") from error
+
+
+async def prepare_telemetry(dsn: str, retention_days: int) -> None:
+    """Give the telemetry store the engine that the server has."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        engine = await prepare(connection, retention_days)
+    finally:
+        await connection.close()
+    log.info("telemetry engine", engine=engine.name, why=engine.why)
 
 
 async def ensure_admin(home: Home, dsn: str) -> None:

@@ -5,6 +5,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 import migrations
+from ingest.engine import engine_of
 from launcher.check import Check
 from launcher.home import Endpoints
 
@@ -54,14 +55,10 @@ async def _engine(dsn: str) -> Check:
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
         return Check("telemetry", "fail", f"its database does not answer: {error}", "see IOTSPHERE_TELEMETRY_DSN")
     try:
-        hypertable = await connection.fetchval("select true from pg_extension where extname = 'timescaledb'")
-        offered = await connection.fetchval("select true from pg_available_extensions where name = 'timescaledb'")
+        engine = await engine_of(connection)
     finally:
         await connection.close()
-    if hypertable:
-        return Check("telemetry", "ok", "engine timescale: the extension timescaledb is installed in the database")
-    why = "is offered by the server, but not installed in the database" if offered else "is not offered by this server"
-    return Check("telemetry", "ok", f"engine native (daily partitions): the extension timescaledb {why}")
+    return Check("telemetry", "ok", f"engine {engine.name}: {engine.why}")
 
 
 async def _valkey(url: str) -> list[Check]:

@@ -98,4 +98,5 @@ async def _prepare_database(made: Plan) -> None:
         await database.create(made.postgres)
     for dsn in filter(None, (made.dsn, made.settings.telemetry_dsn)):
         await database.migrate(made.home, dsn)
+    await database.prepare_telemetry(made.settings.telemetry_dsn or made.dsn, made.settings.retention_days)
     await database.ensure_admin(made.home, made.dsn)

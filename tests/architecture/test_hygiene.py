@@ -31,8 +31,9 @@ def test_no_file_names(what: str) -> None:
     assert hits == []
 
 
-def test_the_lock_of_the_dashboard_names_no_host() -> None:
-    lock = json.loads((tree.ROOT / "dashboard/package-lock.json").read_text())
+@pytest.mark.parametrize("folder", ["dashboard", "tests/support/timescale"])
+def test_the_lock_of_npm_names_no_host(folder: str) -> None:
+    lock = json.loads((tree.ROOT / folder / "package-lock.json").read_text())
     packages = {name: entry for name, entry in lock["packages"].items() if name}
     assert [name for name, entry in packages.items() if "resolved" in entry] == []
     assert [name for name, entry in packages.items() if "integrity" not in entry and not entry.get("link")] == []

@@ -16,6 +16,7 @@ from ingest.rollups import (
     level_of,
     named_sources,
     reads_raw,
+    split,
     step_for,
 )
 
@@ -67,3 +68,17 @@ def test_averages_and_sources() -> None:
     assert named_sources(0b1000011) == ["device", "simulation", "other"]
     assert named_sources(0) == []
     assert len(SOURCES) == 7
+
+
+def test_a_stretch_is_split_into_whole_buckets() -> None:
+    assert split(START, START + DAY, Level.DAY) == ([], {Level.DAY: [(START, START + DAY)], Level.HOUR: [], Level.MINUTE: []})
+    second = timedelta(seconds=1)
+    low, high = START + 23 * HOUR + 58 * MINUTE + second, START + 2 * DAY + HOUR + 2 * second
+    raw, levels = split(low, high, Level.DAY)
+    assert raw == [(low, low + MINUTE - second), (high - 2 * second, high)]
+    assert levels == {
+        Level.DAY: [(START + DAY, START + 2 * DAY)],
+        Level.HOUR: [(START + 2 * DAY, START + 2 * DAY + HOUR)],
+        Level.MINUTE: [(START + DAY - MINUTE, START + DAY)],
+    }
+    assert split(low, low + second, Level.HOUR) == ([(low, low + second)], {Level.HOUR: [], Level.MINUTE: []})
