@@ -81,12 +81,13 @@ class Charts:
     async def _is_raw(self, device: str, asked: Question) -> bool:
         if asked.step is not None:
             return asked.step == RAW
-        if reads_raw(asked.start, asked.end, asked.raw_since, None):
+        since = max(filter(None, (asked.raw_since, await self._history.raw_since())), default=None)
+        if reads_raw(asked.start, asked.end, since, None):
             return True
         if asked.end - asked.start > COUNTED:
             return False
         readings = await self._history.count(device, asked.start, asked.end, asked.measurements)
-        return reads_raw(asked.start, asked.end, asked.raw_since, readings)
+        return reads_raw(asked.start, asked.end, since, readings)
 
     async def many(self, devices: Sequence[str], asked: Question) -> Mapping[str, Chart]:
         """Charts in buckets of devices that are read over the same stretch, in one statement.

@@ -11,16 +11,13 @@ from typing import Literal, Protocol
 
 import structlog
 
-from ingest import timescale_table
+from ingest import retention_table, timescale_table
 from ingest.rollup_reads import NativeRollups
-from ingest.rollups import Buckets, Level
+from ingest.rollups import Buckets
 from ingest.timescale_reads import TimescaleRollups
 from iotsphere.infra.postgres import Connection, Pool
 
 log = structlog.get_logger()
-
-ROLLUP_DAYS: Mapping[Level, int | None] = {Level.MINUTE: 365, Level.HOUR: 3650, Level.DAY: None}
-"""How long rollups are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ async def engine_of(connection: Connection) -> Engine:
     return Engine("native", "the extension timescaledb is installed, but readings are in daily partitions already")
 
 
-async def prepare(connection: Connection, retention_days: int) -> Engine:
+async def prepare(connection: Connection, raw_days: int) -> Engine:
     """Give an empty store the engine that the server has; run by `up` after the migrations, and harmless when done again."""
     installed = await timescale_table.installed(connection)
     if not installed and await timescale_table.offered(connection) and await timescale_table.preloaded(connection):
@@ -71,7 +68,8 @@ async def prepare(connection: Connection, retention_days: int) -> Engine:
         await timescale_table.make(connection)
     engine = await engine_of(connection)
     if engine.name == "timescale":
-        await timescale_table.set_policies(connection, retention_days, ROLLUP_DAYS)
+        retention = await retention_table.read(connection, raw_days)
+        await timescale_table.set_policies(connection, retention.raw, retention.levels)
     return engine
 
 

@@ -1,10 +1,11 @@
 """The door by which telemetry is read. Whoever calls has checked that the devices may be seen."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from ingest import telemetry_reads
+from ingest import retention_table, telemetry_reads
 from ingest.batch import POSTGRES_EPOCH_US
 from ingest.binary_columns import floats, integers
 from ingest.engine import EngineRollups, RollupReads
@@ -16,6 +17,7 @@ from iotsphere.infra.postgres import Pool, unavailable_as_ours
 
 __all__ = ["History", "LatestValue", "Series"]
 
+LOOK_SECONDS = 60.0
 MEASUREMENTS = 100  # of a history of all
 CELLS = 2_000_000  # of an answer: a hundred columns that share no moment would be ten thousand times their readings
 
@@ -45,6 +47,8 @@ class History:
         self._pool = pool
         self._rollups = rollups or EngineRollups(pool)
         self._latest = latest
+        self._raw_since: datetime | None = None
+        self._look_again = 0.0
         self._page = page
 
     async def latest_many(self, devices: Sequence[str]) -> Mapping[str, Mapping[str, LatestValue]]:
@@ -122,6 +126,19 @@ class History:
         """
         async with unavailable_as_ours():
             return await telemetry_reads.count(self._pool, device, start, end, measurements, RAW_READINGS + 1)
+
+    async def raw_since(self) -> datetime | None:
+        """Raw readings are kept from here on, as far as the database says so; looked up once a minute.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away.
+        """
+        now = asyncio.get_running_loop().time()
+        if now >= self._look_again:
+            async with unavailable_as_ours():
+                self._raw_since = await retention_table.raw_since(self._pool)
+            self._look_again = now + LOOK_SECONDS
+        return self._raw_since
 
     async def rollups(
         self, devices: Sequence[str], measurements: Sequence[str] | None, start: datetime, end: datetime, step: timedelta

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 import structlog
 
 from ingest.periods import RAW, Period
-from iotsphere.infra.postgres import Pool
+from iotsphere.infra.postgres import Connection, Pool
 
 log = structlog.get_logger()
 
@@ -106,18 +106,7 @@ class Partitions:
 
     async def expired(self) -> list[Expired]:
         """What retention would drop now, the oldest first."""
-        if self.keep_days is None:
-            return []
-        found = []
-        for row in await self._pool.fetch(_EXISTING, self._parent):
-            number = self._period.named(row["name"])
-            if number is not None and self._is_expired(number, self.keep_days):
-                found.append(Expired(number, row["name"], row["pending"], row["bytes"]))
-        return found
-
-    def _is_expired(self, number: int, keep_days: int) -> bool:
-        # A day more than retention: its last reading was taken until retention days after it.
-        return (self._today() - self._period.start(number + 1)).days > keep_days
+        return await expired_of(self._pool, self._period, self.keep_days, self._today())
 
     async def drop_expired(self) -> list[date]:
         """Drop whole periods beyond retention; readers and writers of others go on."""
@@ -137,3 +126,16 @@ class Partitions:
         async with self._pool.acquire() as connection:
             await connection.execute(f"alter table {self._parent} detach partition {SCHEMA}.{expired.name} {how}", timeout=600)
             await connection.execute(f"drop table {SCHEMA}.{expired.name}")
+
+
+async def expired_of(connection: "Connection | Pool", period: Period, keep_days: int | None, today: date) -> list[Expired]:
+    """The partitions that are beyond retention, the oldest first. Raises what asyncpg raises."""
+    if keep_days is None:
+        return []
+    found = []
+    for row in await connection.fetch(_EXISTING, f"{SCHEMA}.{period.table}"):
+        number = period.named(row["name"])
+        # A day more than retention: its last reading was taken until retention days after it.
+        if number is not None and (today - period.start(number + 1)).days > keep_days:
+            found.append(Expired(number, row["name"], row["pending"], row["bytes"]))
+    return found

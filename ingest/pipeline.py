@@ -11,6 +11,7 @@ from ingest.boots import BootOffsets
 from ingest.build import BatchBuilder
 from ingest.dead_letters_table import Bounds
 from ingest.disk_guard import DiskGuard
+from ingest.expiry import Expiry
 from ingest.folding import Folding
 from ingest.latest import LatestStore
 from ingest.ledger import Ledger
@@ -35,7 +36,8 @@ class TelemetryPipeline:
         pool: the same database, for partitions, boots and upkeep.
         types: the device types by key.
         bus, latest: told after each commit; started and stopped by the caller.
-        retention_days: older readings are refused and dropped.
+        retention_days: older readings are refused and dropped, unless the database says otherwise.
+        registry: the main database, when that is another one.
         letters: how many dead letters are kept.
         guard: commits wait while the disk is full.
         clock: seconds since the Unix epoch.
@@ -50,6 +52,7 @@ class TelemetryPipeline:
         latest: LatestStore,
         *,
         retention_days: int,
+        registry: "Pool | None" = None,
         letters: Bounds | None = None,
         guard: DiskGuard | None = None,
         metrics: IngestMetrics | None = None,
@@ -68,7 +71,15 @@ class TelemetryPipeline:
         marks, months = Marks(), Partitions(pool, None, clock, period=MINUTES)
         self._store = Store(dsn, self._partitions, self._metrics, marks)
         self._roller = Roller(pool, marks, months, clock)
-        self._upkeep = Upkeep(pool, self._partitions, retention_days, letters or Bounds(), self._metrics)
+        self._upkeep = Upkeep(
+            pool,
+            self._partitions,
+            Expiry(pool, registry or pool, self._partitions, months, self._roller, clock),
+            retention_days,
+            letters or Bounds(),
+            self._metrics,
+            self._builder.keep,
+        )
         self._announcer = Announcer(bus, latest, self._metrics)
         self._patience = Patience("telemetry clocks, numbers and partitions")
 

@@ -1,23 +1,26 @@
 """The upkeep of the telemetry schema: partitions ahead, old days dropped, dead letters, boots and accounts bounded."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import asyncpg
 import structlog
 
-from ingest import boots_table, dead_letters_table, replays_table, sequences_table
+from ingest import boots_table, dead_letters_table, replays_table, retention_table, sequences_table
 from ingest.batch import DeadLetter
 from ingest.dead_letters_table import Bounds
+from ingest.expiry import Expiry
 from ingest.metrics import IngestMetrics
 from ingest.partitions import Partitions
+from ingest.retention_rules import Retention
 from iotsphere.infra.postgres import AWAY, Pool
 
 log = structlog.get_logger()
 
 EVERY_SECONDS = 6 * 3600.0  # daily work, looked at more often so that a machine that sleeps at night has it done too
-AGAIN_SECONDS = 60.0
+LOOK_SECONDS = 60.0  # at what is to be kept: somebody may have changed it
 LETTERS_BEFORE_TRIM = 10_000  # a flood of bad messages must not fill the disk until the next turn
 
 
@@ -26,11 +29,26 @@ class Upkeep:
 
     Args:
         pool: the telemetry database.
-        retention_days: how long boots that are silent are remembered.
+        expiry: lets go what is beyond retention.
+        retention_days: of raw readings, when nothing else is set.
         letters: how many dead letters are kept.
+        on_retention: told what is set whenever that is looked up.
     """
 
-    def __init__(self, pool: Pool, partitions: Partitions, retention_days: int, letters: Bounds, metrics: IngestMetrics) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        partitions: Partitions,
+        expiry: Expiry,
+        retention_days: int,
+        letters: Bounds,
+        metrics: IngestMetrics,
+        on_retention: Callable[[Retention], None],
+    ) -> None:
+        self._expiry = expiry
+        self._on_retention = on_retention
+        self._retention = Retention(retention_days)
+        self._next_turn = 0.0
         self._pool = pool
         self._bounds = letters
         self._metrics = metrics
@@ -66,9 +84,16 @@ class Upkeep:
         self._flood.clear()
         await self._partitions.make_ahead()
         await self._trim_letters()
-        await boots_table.trim(self._pool, self._retention_days + 1)
-        await sequences_table.trim(self._pool, self._retention_days + 1)
-        await self._partitions.drop_expired()
+        await self.look()
+        await boots_table.trim(self._pool, self._retention.raw + 1)
+        await sequences_table.trim(self._pool, self._retention.raw + 1)
+        await self._expiry.turn(self._retention)
+
+    async def look(self) -> bool:
+        """Look up what is to be kept; whether that has changed."""
+        before, self._retention = self._retention, await retention_table.read(self._pool, self._retention_days)
+        self._on_retention(self._retention)
+        return self._retention != before
 
     async def _trim_letters(self) -> None:
         gone = await dead_letters_table.trim(self._pool, self._bounds)
@@ -79,14 +104,14 @@ class Upkeep:
 
     async def _run(self) -> None:
         while not self._stopping:
-            wait = EVERY_SECONDS
             try:
-                await self.turn()
+                if await self.look() or self._flood.is_set() or time.monotonic() >= self._next_turn:
+                    await self.turn()
+                    self._next_turn = time.monotonic() + EVERY_SECONDS
             except (*AWAY, asyncpg.PostgresError) as error:
                 log.warning("upkeep of the telemetry did not go through, will be tried again", error=str(error))
-                wait = AGAIN_SECONDS
             if self._stopping:
                 return
             with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
+                async with asyncio.timeout(LOOK_SECONDS):
                     await self._flood.wait()

@@ -7,6 +7,8 @@ Raises what asyncpg raises.
 from collections.abc import Mapping
 from datetime import datetime
 
+import asyncpg
+
 from ingest.rollups import Level
 from iotsphere.infra.postgres import Connection
 
@@ -63,6 +65,16 @@ _AGGREGATE_INDEX = "create index {name}_device on telemetry.{name} (device_id, m
 _WINDOW = """
 select config->>'start_offset' as low, config->>'end_offset' as high from timescaledb_information.jobs
 where proc_name = 'policy_refresh_continuous_aggregate' and hypertable_name = $1
+"""
+_OLD_CHUNKS = """
+select c.chunk_name as name, c.range_start as low, c.range_end as high,
+    pg_total_relation_size(format('%I.%I', c.chunk_schema, c.chunk_name)) as bytes
+from timescaledb_information.chunks c
+where c.range_end <= $2 and (c.hypertable_schema, c.hypertable_name) in (
+    select 'telemetry', $1::name
+    union select materialization_hypertable_schema, materialization_hypertable_name
+    from timescaledb_information.continuous_aggregates where view_schema = 'telemetry' and view_name = $1
+) order by c.range_start
 """
 _HYPERTABLES = """
 select true from pg_class c join pg_namespace n on n.oid = c.relnamespace join timescaledb_information.hypertables h
@@ -167,3 +179,8 @@ async def refresh(connection: Connection) -> None:
 async def drop_chunks(connection: Connection, before: datetime) -> int:
     """Drop the chunks of raw readings that end before a moment, as the retention policy does; how many."""
     return len(await connection.fetch("select drop_chunks('telemetry.telemetry', $1::timestamptz)", before))
+
+
+async def old_chunks(connection: Connection, table: str, before: datetime) -> list[asyncpg.Record]:
+    """Name, low, high and bytes of the chunks that end before a moment; without what is in the columnstore."""
+    return list(await connection.fetch(_OLD_CHUNKS, table, before))

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ingest.retention_rules import Kept
 from iotsphere.errors import InvalidInput
-from launcher.cli_context import settings, telemetry_dsn, where, with_telemetry
+from launcher.cli_context import settings, telemetry_dsn, where, with_database, with_telemetry
 
 app = typer.Typer(help="Readings.", no_args_is_help=True)
 letters = typer.Typer(help="What could not be stored, with the reason.", no_args_is_help=True)
@@ -64,6 +65,32 @@ def import_readings(
             report = asyncio.run(work.import_file(wanted, stores, on_progress))
     print(json.dumps(work.as_json(report)) if as_json else work.render(report, time.monotonic() - began, dry=dry_run))
     raise typer.Exit(1 if report.rejected else 0)
+
+
+@app.command()
+def retention(
+    raw: Annotated[int | None, typer.Option(min=0, max=36500, help="Days that raw readings are kept.")] = None,
+    minutes: Annotated[int | None, typer.Option(min=0, max=36500, help="Of rollups by the minute; 0: for ever.")] = None,
+    hours: Annotated[int | None, typer.Option(min=0, max=36500, help="The same by the hour.")] = None,
+    days: Annotated[int | None, typer.Option(min=0, max=36500, help="The same by the day.")] = None,
+    org: Annotated[str | None, typer.Option(help="Set --raw of this organization, below the installation's; 0 lifts it.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Show how long readings are kept and what goes next; with options, show what would go then, ask, and set it."""
+    from launcher import telemetry_retention as work
+
+    given: dict[Kept, int | None] = {"raw": raw, "1m": minutes, "1h": hours, "1d": days}
+    wanted = work.Wanted(org, {what: number for what, number in given.items() if number is not None})
+    if org is not None:
+        with_database(lambda c: work.known(c, org))
+    then = with_telemetry(lambda c: work.current(c, settings().retention_days))
+    if wanted.days:
+        then = work.changed(then, wanted)
+    owned = {name: with_database(lambda c, name=name: work.devices(c, name)) for name in then.shorter}  # type: ignore[misc]
+    print(work.render(then, with_telemetry(lambda c: work.preview(c, then, owned))))
+    if wanted.days and (yes or typer.confirm("Set it?")):
+        with_telemetry(lambda c: work.put(c, wanted, then))
+        print("set; it is followed within a minute")
 
 
 def _delimiter(text: str) -> str:

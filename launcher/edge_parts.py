@@ -149,7 +149,8 @@ class Parts:
         self.latest = LatestStore(self.redis, pools.telemetry)
         self.telemetry = TelemetryPipeline(
             options.telemetry, pools.telemetry, device_types(), self.bus, self.latest,
-            retention_days=days, letters=Bounds(options.letter_days, options.letter_bytes), guard=self.guard, metrics=metrics,
+            retention_days=days, registry=pools.registry, letters=Bounds(options.letter_days, options.letter_bytes),
+            guard=self.guard, metrics=metrics,
         )  # fmt: skip
         self.replayer = Replayer(
             Slot(options.telemetry), pools.events, Partitions(pools.telemetry, days), self.registry,

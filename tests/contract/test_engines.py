@@ -15,14 +15,16 @@ import pytest
 import migrations
 from ingest import timescale_table
 from ingest.batch import Batch, Row, Rows, moment_of
-from ingest.engine import ROLLUP_DAYS, Engine, EngineRollups, RollupReads, engine_of, prepare
+from ingest.engine import Engine, EngineRollups, RollupReads, engine_of, prepare
+from ingest.expiry_preview import expiring
 from ingest.metrics import IngestMetrics
 from ingest.partitions import Partitions
 from ingest.periods import MINUTES, RAW
+from ingest.retention_rules import ROLLUP_DAYS, Retention
 from ingest.roller import Roller
 from ingest.rollup_marks import Marks, keys_of
 from ingest.rollup_table import NOBODY, marking
-from ingest.rollups import DAY, HOUR, MINUTE, STEPS, Buckets
+from ingest.rollups import DAY, HOUR, MINUTE, STEPS, Buckets, Level
 from ingest.store import Store
 from iotsphere.infra.postgres import Pool, make_pool
 from tests.support import servers
@@ -189,6 +191,17 @@ async def test_readings_that_retention_drops_keep_their_rollups(subject: Subject
             await timescale_table.set_policies(connection, 1, ROLLUP_DAYS)
     await subject.settle()
     assert [await read(subject.reads, DEVICES, START, START + DAY, step) for step in STEPS] == before
+
+
+async def test_what_would_go_is_told(subject: Subject) -> None:
+    await subject.write(*every(HOUR, 60))
+    await subject.settle()
+    async with subject.pool.acquire() as connection:
+        levels = {Level.MINUTE: 1, Level.HOUR: None, Level.DAY: None}
+        found = await expiring(connection, subject.engine.name, Retention(1, levels), {}, NOW.timestamp())
+    raw = [one for one in found if one.what == "raw"]
+    assert [(one.start, one.end) for one in raw] == [(START, START + DAY)]
+    assert raw[0].bytes
 
 
 async def test_the_writer_writes_into_both(subject: Subject) -> None:
