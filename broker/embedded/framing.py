@@ -43,7 +43,9 @@ def split(buffer: bytes, limit: int, level: Level, most: int = sys.maxsize) -> t
     frames: list[Frame] = []
     valid = _VALID_FIRST[level]
     position, size = 0, len(buffer)
-    while position + 2 <= size:
+    for _ in range(most):
+        if position + 2 > size:
+            break
         first = buffer[position]
         if first not in valid:
             raise MalformedPacket(f"first byte 0x{first:02x}")
@@ -60,8 +62,6 @@ def split(buffer: bytes, limit: int, level: Level, most: int = sys.maxsize) -> t
             break
         frames.append((first, body, end))
         position = end
-        if len(frames) == most:
-            break
     return frames, position
 
 
