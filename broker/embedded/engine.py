@@ -260,6 +260,7 @@ class EmbeddedBroker:
             connection.pause()
 
     async def _sweep(self) -> None:
+        storms = False
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             now = self.clock()
@@ -268,9 +269,15 @@ class EmbeddedBroker:
                     if connection.state is not State.LIVE:
                         connection.refuse("protocol", f"no CONNECT within {self.limits.connect_seconds:g} s", None)
                     connection.close(reason)
-            if self._ended >= ENDED:  # in a storm of reconnects, before most of them are back
-                self._ended = 0
-                give_back()
+            storms = self._give_back_memory(storms)
+
+    def _give_back_memory(self, storms: bool) -> bool:
+        """In a storm of reconnects each second, before most of them are back, to the last that ends; whether there is one."""
+        if not self._ended or not (storms or self._ended >= ENDED):
+            return False
+        self._ended = 0
+        give_back()
+        return True
 
     # ── for the rest of the platform ───────────────────────────────────────────────────────────────────────────────
 
