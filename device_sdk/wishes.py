@@ -22,9 +22,9 @@ class WishAnswer:
     value: Any = None
 
     def on_the_wire(self, version: int) -> dict[str, Any]:
-        """With the version of the wish that it answers; what is not said is left out."""
-        found = {"value": self.value, "ac": self.code, "av": version, "ad": self.text or None}
-        return {key: value for key, value in found.items() if value is not None}
+        """With the version of the wish that it answers. Without a text an earlier one is taken back, for answers are merged."""
+        value = {} if self.value is None else {"value": self.value}
+        return {**value, "ac": self.code, "av": version, "ad": self.text or None}
 
 
 def applied(value: Any) -> WishAnswer:

@@ -3,8 +3,10 @@
 import pytest
 
 from device_sdk import wishes
+from device_sdk.shadow import DeviceShadow
 from device_sdk.wishes import WishAnswer
 from shadow.answers import answer_of
+from shadow.document import Document, update
 
 
 @pytest.mark.parametrize(
@@ -23,5 +25,18 @@ def test_the_platform_understands_it(answer: WishAnswer, code: int, value: objec
     assert (found.code, found.value, found.version, found.text) == (code, value, 7, text)
 
 
-def test_what_is_not_said_is_left_out_and_plain_values_stay() -> None:
-    assert wishes.on_the_wire({"a": wishes.in_progress(), "b": None}, 3) == {"a": {"ac": 202, "av": 3}, "b": None}
+def test_a_value_that_is_not_said_is_left_out_and_plain_values_stay() -> None:
+    assert wishes.on_the_wire({"a": wishes.in_progress(), "b": None}, 3) == {"a": {"ac": 202, "av": 3, "ad": None}, "b": None}
+
+
+def test_a_reason_does_not_outlive_its_answer() -> None:
+    device, platform = DeviceShadow(), Document()
+    device.unread(absent=True)
+    for version, answer in enumerate((wishes.refused("above 60 °C", value=60), wishes.in_progress(), wishes.applied(58)), 1):
+        device.report(wishes.on_the_wire({"a": answer}, version))
+        platform = update(platform, {"reported": device.take_report()}, 0.0)
+        device.report_acknowledged()
+        assert platform.reported == device.reported
+        found = answer_of((platform.reported or {})["a"])
+        assert found is not None
+        assert (found.code, found.text) == (answer.code, answer.text)
