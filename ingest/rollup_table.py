@@ -60,7 +60,9 @@ from unnest($1::text[], $2::timestamptz[]) k (device_id, bucket) where not exist
         and d.bucket = date_bin($4::interval, k.bucket, '2000-01-03 00:00+00')
 )
 """
-_UNMARK = "delete from telemetry.rollup_dirty where level = $1 and writer = any($2) and id = any($3)"
+_UNMARK = """
+delete from telemetry.rollup_dirty where level = $1 and writer = any($2) and id = any($3) returning device_id, bucket
+"""
 _MARKED = """
 select writer, id, device_id, bucket from telemetry.rollup_dirty
 where level = $1 and writer = any($2) and bucket < $3 limit $4
@@ -132,14 +134,16 @@ async def any_left(pool: Pool, before: datetime) -> bool:
 async def drain(connection: Connection, level: Level, marks: Sequence[Mark]) -> None:
     """Bring the marked buckets up to date, mark those above them, and take the marks away. Within the caller's transaction,
     which must be READ COMMITTED; every reading that relies on one of the marks is committed before."""
-    keys = ([mark.device for mark in marks], [mark.bucket for mark in marks])
     await connection.execute(_ROLL)
+    writers = sorted({mark.writer for mark in marks})
+    taken = await connection.fetch(_UNMARK, level, writers, [mark.id for mark in marks])  # another roller may have been faster
+    if not taken:
+        return
+    keys = ([row["device_id"] for row in taken], [row["bucket"] for row in taken])
     await connection.execute(_DRAIN[level], *keys, timeout=DRAIN_SECONDS)
     if level is not Level.DAY:
         above = Level(level + 1)
         await connection.execute(_MARK_ABOVE, *keys, above, above.width)
-    writers = sorted({mark.writer for mark in marks})
-    await connection.execute(_UNMARK, level, writers, [mark.id for mark in marks])
 
 
 async def mark_stretch(connection: Connection, start: datetime, end: datetime) -> None:

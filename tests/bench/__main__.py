@@ -16,6 +16,7 @@ from tests.bench.command import Commands
 from tests.bench.export import Export
 from tests.bench.figures import Figures
 from tests.bench.fleet import Fleet
+from tests.bench.history import HistoryPart
 from tests.bench.importing import Import
 from tests.bench.ingest import Ingest
 from tests.bench.live import Live
@@ -24,6 +25,7 @@ from tests.bench.peers import Peers
 from tests.bench.sdk import Sdk
 from tests.bench.shadow import Shadow
 from tests.bench.stage import Stage, stage
+from tests.bench.store import StorePart
 from tests.support.platform import Platform, platform
 
 
@@ -39,6 +41,8 @@ PARTS: dict[str, Callable[[Stage], Part]] = {
     "command": Commands,
     "shadow": Shadow,
     "live": Live,
+    "store": StorePart,
+    "history": HistoryPart,
     "export": Export,
     "import": Import,
     "peers": Peers,

@@ -60,7 +60,9 @@ class Stage:
 
     async def empty(self) -> None:
         """Each round finds the same table."""
-        await self.connection.execute("truncate telemetry.telemetry")
+        await self.connection.execute(
+            "truncate telemetry.telemetry, telemetry.rollup_1m, telemetry.rollup_1h, telemetry.rollup_1d"
+        )
         await self.connection.execute("checkpoint")
 
     async def stored(self) -> int:
