@@ -62,7 +62,7 @@ class Exports:
         Raises:
             NotFound: one that is named does not exist, or the user may not see it.
         """
-        seen = await self._scopes.devices(principal, wanted)
+        seen = await self._scopes.devices(principal, wanted, most=None)
         clipped = [(one, over.clipped(one.owned_from)) for one in seen]
         stretches = [
             Stretch(one.device, part.start, part.end, _names(self._scopes.type_of(one.device_type)))

@@ -61,6 +61,7 @@ async def history(
     over = window(from_, to, parts.clock())
     if media_type := file_type(request):
         check_file(resolution, aggregates)
+        await telemetry.check(request.user, device, names(measurements))
         return file(await exports.lines(request.user, Scope([device]), over, names(measurements), media_type))
     wish = wished(measurements, max_points, resolution, aggregates)
     answer = await telemetry.history(request.user, device, over, wish, now(parts))
@@ -99,6 +100,7 @@ async def histories(
 async def readings(
     request: Call,
     device: FromPath[str],
+    telemetry: NamedDependency[Telemetry],
     exports: NamedDependency[Exports],
     parts: NamedDependency[CloudParts],
     from_: From = None,
@@ -109,6 +111,7 @@ async def readings(
 ) -> Response[ReadingPage]:
     """One by one in the order of time, a page at a time, with their provenance and quality."""
     wanted = window(from_, to, parts.clock())
+    await telemetry.check(request.user, device, names(measurements))
     page = await exports.readings(request.user, device, wanted, names(measurements), cursor, limit)
     return Response(page, headers=sources(page.source or (["simulation"] if page.simulated else [])))
 

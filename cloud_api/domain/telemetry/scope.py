@@ -33,20 +33,18 @@ class Scopes:
         """A declared type."""
         return self._types.get(key)
 
-    async def devices(self, principal: Principal, wanted: Scope) -> list[Ownership]:
+    async def devices(self, principal: Principal, wanted: Scope, most: int | None = MAX_DEVICES) -> list[Ownership]:
         """In the order of their ids.
 
         Raises:
-            InvalidInput: there is no such type, or there are more than MAX_DEVICES.
+            InvalidInput: there is no such type, or there are more than ``most``; None sets no bound.
             NotFound: one that is named does not exist, or the user may not see it.
         """
         known_type(self._types, wanted.device_type, "type")
-        if wanted.devices is not None and len(wanted.devices) > MAX_DEVICES:
-            raise InvalidInput("devices", f"must be at most {MAX_DEVICES}")
         async with self._tenancy.transaction(principal.scope) as connection:
             found = await table.ownerships(connection, wanted.device_type, wanted.organization, wanted.devices)
         if missing := set(wanted.devices or ()) - {one.device for one in found}:
             raise NotFound(f"there is no device {min(missing)}")
-        if len(found) > MAX_DEVICES:
-            raise InvalidInput("devices", f"these are {len(found)}: at most {MAX_DEVICES} are read at once")
+        if most is not None and len(found) > most:
+            raise InvalidInput("devices", f"these are {len(found)}: at most {most} are read at once")
         return found

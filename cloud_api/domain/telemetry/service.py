@@ -112,6 +112,15 @@ class Telemetry:
             charts.update(await self._charts.many(devices, replace(asked, start=start)))
         return charts
 
+    async def check(self, principal: Principal, device: str, measurements: Sequence[str] | None) -> None:
+        """Check what a request names: a misspelt measurement would be an empty answer, and nobody would see why.
+
+        Raises:
+            NotFound: there is no such device, or none that the user may see.
+            InvalidInput: a measurement is neither declared nor was it ever heard.
+        """
+        await self._check(await self._devices.visible(principal, device), measurements or ())
+
     async def _check(self, row: DeviceRow, measurements: Sequence[str]) -> None:
         declared = self._declared(row.device_type)
         unknown = set(measurements).difference(declared)

@@ -86,6 +86,14 @@ async def test_an_empty_file_has_its_header(cloud: TestCloud) -> None:
     assert (await viewer.get("/api/v1/telemetry/pump-1", headers={"Accept": "*/*"})).json()["device"] == "pump-1"
 
 
+async def test_a_misspelt_measurement_is_named_and_no_empty_file(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    viewer = await cloud.member("viewer")
+    for path, headers in (("pump-1", CSV), ("pump-1/readings", {})):
+        answer = await viewer.get(f"/api/v1/telemetry/{path}?measurements=flow,flwo", headers=headers)
+        assert (answer.status_code, answer.json()["field"]) == (422, "measurements")
+
+
 async def test_an_export_that_breaks_off_has_no_end(cloud: TestCloud) -> None:
     await cloud.device("pump-1")
     await lay(cloud, "pump-1", 100_000)
