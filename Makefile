@@ -57,7 +57,7 @@ packages:
 screenshots: $(VENV)/.dev packages  ## pictures of every page into docs/images
 	$(BIN)/python -m tests.support.screenshots
 
-bench: $(VENV)/.dev  ## figures, into build/bench.json; ONLY=ingest, fleet, command, shadow, live, export, import, sdk or peers runs a part
+bench: $(VENV)/.dev  ## figures, into build/bench.json; ONLY=ingest, fleet, command, shadow, live, store, history, export, import, sdk or peers runs a part
 	@[ -x /usr/sbin/mosquitto ] || [ "$(or $(ONLY),peers)" != peers ] || { \
 	  echo "installing Debian's package mosquitto, the yardstick of the part peers (it also starts a broker on port 1883 of loopback) …"; \
 	  run=; [ "$$(id -u)" = 0 ] || run=sudo; \

@@ -1,11 +1,13 @@
 """Rows that cannot be stored, and a server that goes away."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import asyncpg
 import pytest
+import structlog
 
 from ingest.batch import Batch, Row, Rows, letter, moment_of
 from ingest.metrics import IngestMetrics
@@ -15,6 +17,7 @@ from iotsphere.infra.postgres import make_pool
 from tests.support import servers
 from tests.support.devices import delivery, thermometer
 from tests.support.ingest import now_ms, running_ingest
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 DAY_MS = 86_400_000
@@ -122,3 +125,60 @@ async def test_a_start_without_postgresql_waits_for_it(own_postgres: servers.Pos
         await asyncio.to_thread(own_postgres.start)
         await asyncio.wait_for(asyncio.gather(waiting, starting), 20)
         assert await it.count() == 1
+
+
+@pytest.mark.slow
+async def test_a_server_that_takes_no_writes_or_no_connections_is_waited_for_and_told_of_once(
+    own_postgres: servers.PostgresServer, valkey_url: str
+) -> None:
+    dsn, start = own_postgres.engine.admin_dsn, now_ms()
+    numbers = itertools.count()
+    async with running_ingest(dsn, valkey_url) as it, AsyncExitStack() as stack:
+
+        async def commit() -> None:
+            await it.pipeline.commit([delivery({"ts": start + next(numbers), "values": {"temperature": 1}})])
+
+        async def is_waited_for(mend: Callable[[], Awaitable[object]]) -> None:
+            with structlog.testing.capture_logs() as logs:
+                waiting = asyncio.create_task(commit())
+                await asyncio.sleep(1.0)
+                assert not waiting.done()
+                await mend()
+                await asyncio.wait_for(waiting, 20)
+            told = [log["event"] for log in logs if log.get("what") == "telemetry"]
+            assert told == ["the store is away, waiting for it", "the store is back"]
+
+        await commit()
+        admin = await asyncpg.connect(dsn)
+        stack.push_async_callback(admin.close)
+        # As after a failover to a standby that is not promoted yet.
+        await admin.execute("alter system set default_transaction_read_only = on")
+        await admin.execute("select pg_reload_conf()")
+        await until(lambda: _is_read_only(admin))
+
+        async def writable() -> None:
+            await admin.execute("set default_transaction_read_only = off")
+            await admin.execute("alter system reset default_transaction_read_only")
+            await admin.execute("select pg_reload_conf()")
+
+        await is_waited_for(writable)
+
+        taken = []
+        with suppress(asyncpg.TooManyConnectionsError):
+            while True:
+                taken.append(await asyncpg.connect(dsn))
+        await admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'iotsphere ingest'")
+        with suppress(asyncpg.TooManyConnectionsError):
+            while True:
+                taken.append(await asyncpg.connect(dsn))
+
+        async def leave() -> None:
+            for connection in taken:
+                connection.terminate()
+
+        await is_waited_for(leave)
+        assert await it.count() == next(numbers)
+
+
+async def _is_read_only(connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
+    return bool(await connection.fetchval("select current_setting('default_transaction_read_only') = 'on'"))
