@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0011"
+revision = "0005"
+down_revision = "0004"
 
 STATEMENTS = (
     # One wish to have letters replayed. Those that still wait for it carry its id; it counts the others.

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "0011"
+revision = "0004"
 down_revision = "0003"
 
 # The same as commands.lifecycle.TRANSITIONS; a test compares them.

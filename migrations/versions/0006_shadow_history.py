@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0009"
-down_revision = "0007"
+revision = "0006"
+down_revision = "0005"
 
 STATEMENTS = (
     "alter table shadow.documents add column pending json",  # desired property → since when, seconds since the Unix epoch

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0005"
-down_revision = "0009"
+revision = "0007"
+down_revision = "0006"
 
 _NUMBERS = """
     device_id text not null,
