@@ -41,6 +41,11 @@ class BatchBuilder:
         self._names = Names()
         self._last_arrival: dict[str, int] = {}
 
+    @property
+    def retention(self) -> Retention:
+        """How long readings are kept."""
+        return self._retention
+
     def keep(self, retention: Retention) -> None:
         """From now on this is how long readings are kept."""
         self._retention = retention

@@ -27,7 +27,7 @@ class EventPipeline:
     Args:
         pool: the main database.
         letters: the telemetry database, which keeps the dead letters.
-        retention_days: older events are refused.
+        retention_days: older events are refused; asked at each commit.
         guard: commits wait while the disk is full.
         buried: told the dead letters of a commit.
         clock: seconds since the Unix epoch.
@@ -38,7 +38,7 @@ class EventPipeline:
         pool: Pool,
         letters: Pool,
         *,
-        retention_days: int,
+        retention_days: Callable[[], int],
         guard: DiskGuard | None = None,
         metrics: IngestMetrics | None = None,
         buried: Callable[[Sequence[DeadLetter]], None] | None = None,
@@ -58,7 +58,7 @@ class EventPipeline:
         """Returns when every event is committed or in the dead letters. Waits out an absent PostgreSQL."""
         if self._guard is not None:
             await self._guard.ready()
-        window = Window.at(self._clock() * 1000, self._retention_days)
+        window = Window.at(self._clock() * 1000, self._retention_days())
         await self._store([(delivery, build(delivery, window)) for delivery in deliveries])
         self._metrics.events.inc(len(deliveries))
 

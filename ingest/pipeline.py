@@ -83,6 +83,11 @@ class TelemetryPipeline:
         self._announcer = Announcer(bus, latest, self._metrics)
         self._patience = Patience("telemetry clocks, numbers and partitions")
 
+    @property
+    def raw_days(self) -> int:
+        """How long raw readings are kept at present."""
+        return self._builder.retention.raw
+
     async def start(self) -> None:
         """Make the partitions around today and begin; waits while PostgreSQL is away."""
         await wait_out(self._patience, self._partitions.load)

@@ -49,14 +49,14 @@ def import_readings(
     One reading a line (time, device, measurement, value), or one moment a line with a column for each measurement.
     """
     from launcher import import_file as work
+    from launcher import telemetry_retention
 
     wanted = work.Wanted(
         file=file, mapped=_pairs(mapped or []), device=device, time_format=time_format, timezone=timezone,
         delimiter=_delimiter(delimiter), rejects=rejects or file.with_name(file.name + ".rejects.csv"), again=again,
     )  # fmt: skip
-    stores = work.Stores(
-        dsn=where().dsn, telemetry_dsn=telemetry_dsn(), redis_url=where().redis_url, retention_days=settings().retention_days
-    )
+    kept = with_telemetry(lambda c: telemetry_retention.current(c, settings().retention_days))
+    stores = work.Stores(dsn=where().dsn, telemetry_dsn=telemetry_dsn(), redis_url=where().redis_url, retention_days=kept.raw)
     began = time.monotonic()
     if dry_run:
         report = asyncio.run(work.try_import(wanted, stores))

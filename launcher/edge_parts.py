@@ -154,12 +154,13 @@ class Parts:
         )  # fmt: skip
         self.replayer = Replayer(
             Slot(options.telemetry), pools.events, Partitions(pools.telemetry, days), self.registry,
-            lambda: Rebuilder(pools.telemetry, device_types(), days),
+            lambda: Rebuilder(pools.telemetry, device_types(), self.telemetry.raw_days),
             room=self.guard.ready, announce=self.telemetry.announce, metrics=metrics,
         )  # fmt: skip
         self.events = EventPipeline(
-            pools.events, pools.telemetry, retention_days=days, guard=self.guard, metrics=metrics, buried=self.telemetry.buried
-        )
+            pools.events, pools.telemetry, retention_days=lambda: self.telemetry.raw_days, guard=self.guard, metrics=metrics,
+            buried=self.telemetry.buried,
+        )  # fmt: skip
 
     def _shadow_and_commands(self) -> None:
         pools, shadow = self.pools, ShadowMetrics(self.metrics, device_types())

@@ -26,7 +26,7 @@ def event(payload: Any, **details: Any) -> Delivery:
 
 async def test_events_are_one_row_each_and_repeated_ones_are_ignored(pool: Pool) -> None:
     buried: list[DeadLetter] = []
-    pipeline = EventPipeline(pool, pool, retention_days=30, buried=buried.extend)
+    pipeline = EventPipeline(pool, pool, retention_days=lambda: 30, buried=buried.extend)
     ts = now_ms()
     sent = [
         event({"ts": ts, "name": "door", "severity": "warning", "data": {"open": True}}),
@@ -49,8 +49,20 @@ async def test_events_are_one_row_each_and_repeated_ones_are_ignored(pool: Pool)
     assert len(buried) == 2
 
 
+async def test_events_are_refused_beyond_what_is_kept_now(pool: Pool) -> None:
+    buried: list[DeadLetter] = []
+    kept = [30]
+    pipeline = EventPipeline(pool, pool, retention_days=lambda: kept[0], buried=buried.extend)
+    old = now_ms() - 20 * 86_400_000
+    await pipeline.commit([event({"ts": old, "name": "first"})])
+    kept[0] = 10
+    await pipeline.commit([event({"ts": old, "name": "second"})])
+    assert [letter.category for letter in buried] == ["clock"]
+    assert await pool.fetchval("select string_agg(name, ' ') from ops.events") == "first"
+
+
 async def test_the_newest_status_of_a_device_counts(pool: Pool) -> None:
-    pipeline = EventPipeline(pool, pool, retention_days=30)
+    pipeline = EventPipeline(pool, pool, retention_days=lambda: 30)
 
     def status(text: bytes, at: int) -> Delivery:
         return delivery(text, kind=Kind.STATUS, received_at=at)
@@ -68,7 +80,9 @@ async def test_events_wait_while_the_disk_is_full(pool: Pool, tmp_path: Path) ->
     free = 4
     guard = DiskGuard(tmp_path, usage=lambda _: Usage(100 << 30, (100 - free) << 30, free << 30))
     await guard.look()
-    waiting = asyncio.create_task(EventPipeline(pool, pool, retention_days=30, guard=guard).commit([event({"name": "door"})]))
+    waiting = asyncio.create_task(
+        EventPipeline(pool, pool, retention_days=lambda: 30, guard=guard).commit([event({"name": "door"})])
+    )
     await asyncio.sleep(0.1)
     assert not waiting.done()
     free = 6
@@ -89,12 +103,12 @@ async def test_the_events_of_a_device_are_bounded_and_those_of_others_stay(pool:
     async def kept(device: str) -> int:
         return int(await pool.fetchval("select count(*) from ops.events where device_id = $1", device))
 
-    pipeline = EventPipeline(pool, pool, retention_days=30)
+    pipeline = EventPipeline(pool, pool, retention_days=lambda: 30)
     await pipeline.commit(sent(0, 15, "t-2"))
     for first in range(0, 60, 4):
         await pipeline.commit(sent(first, 4))
         assert await kept("t-1") <= 20 + 5 + 4
     assert await kept("t-2") == 15
-    await EventPipeline(pool, pool, retention_days=30).commit(sent(60, 1))  # a start counts anew
+    await EventPipeline(pool, pool, retention_days=lambda: 30).commit(sent(60, 1))  # a start counts anew
     names = await pool.fetchval("select array_agg(name order by timestamp) from ops.events where device_id = 't-1'")
     assert names == [f"e{n}" for n in range(41, 61)]
