@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from iotsphere.answers import plain
 from iotsphere.devices._spec import DeviceType, kind_fault
 from iotsphere.errors import InvalidInput
 from iotsphere.messages import CommandRequest
@@ -46,7 +47,7 @@ class Typed:
             declared = self._properties.get(key)
             if declared is None and self._strict:
                 raise InvalidInput(f"reported.{key}", f"{self._key} has no such property")
-            if declared is not None and (held := _held(value)) is not None and (fault := kind_fault(declared, held)):
+            if declared is not None and (held := plain(value)) is not None and (fault := kind_fault(declared, held)):
                 raise InvalidInput(f"reported.{key}", fault)
 
     def check_handler(self, name: str) -> None:
@@ -73,8 +74,3 @@ class Typed:
     @property
     def _key(self) -> str:
         return self._type.key if self._type else ""
-
-
-def _held(value: Any) -> Any:
-    """The value itself, out of the answer to a wish if it is one: ``{"value", "ac", "av", "ad"}``."""
-    return value.get("value") if isinstance(value, dict) and "ac" in value else value

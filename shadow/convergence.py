@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from shadow.answers import BY_ITSELF, IN_PROGRESS, Answer, answer_of
+from iotsphere.answers import BY_ITSELF, IN_PROGRESS, Answer, answer_of
 from shadow.metadata import version_of
 
 Word = Literal["applied", "pending", "in_progress", "refused", "failed"]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shadow.answers import answer_of
+from iotsphere.answers import answer_of
 
 Section = dict[str, Any]
 
@@ -11,7 +11,7 @@ Section = dict[str, Any]
 def delta(desired: Mapping[str, Any], reported: Mapping[str, Any]) -> Section | None:
     """What of desired is missing in reported or differs there, with the path to it; None when nothing is.
 
-    A reported value that is an answer (see answers.py) counts with the value in it.
+    A reported value that is an answer (see iotsphere.answers) counts with the value in it.
     """
     found: Section = {}
     for key, wanted in desired.items():

@@ -11,9 +11,9 @@ from cloud_api.domain.devices.service import Devices
 from cloud_api.domain.devices.table import DeviceRow, Filter
 from cloud_api.domain.shadow.schemas import ShadowDocument
 from cloud_api.domain.shadow.service import Shadows
+from iotsphere.answers import plain
 from iotsphere.devices._spec import DeviceType
 from iotsphere.errors import InvalidInput, NotFound
-from shadow.answers import plain
 from shadow.expectation import Expectation
 
 Member = dict[str, Any]

@@ -5,7 +5,7 @@ import pytest
 from device_sdk import wishes
 from device_sdk.shadow import DeviceShadow
 from device_sdk.wishes import WishAnswer
-from shadow.answers import answer_of
+from iotsphere.answers import answer_of
 from shadow.document import Document, update
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shadow.answers import ABSENT, Answer, answer_of, plain
+from iotsphere.answers import ABSENT, Answer, answer_of, plain
 
 
 def test_an_answer_is_taken_apart() -> None:
