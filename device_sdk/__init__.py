@@ -9,6 +9,7 @@ from device_sdk.options import IN_MEMORY
 from device_sdk.outbox import Batching, Limits
 from device_sdk.readings import Reading
 from device_sdk.wishes import WishAnswer, applied, failed, in_progress, refused
+from iotsphere.errors import InvalidInput
 
 __all__ = [
     "IN_MEMORY",
@@ -19,6 +20,7 @@ __all__ = [
     "CommandRejected",
     "Credentials",
     "Device",
+    "InvalidInput",
     "Limits",
     "OutboxUnavailable",
     "Reading",

@@ -281,7 +281,7 @@ class DeviceSession:
         Raises:
             InvalidInput: the device type declares no such property, or another kind of value.
         """
-        wire = on_the_wire(properties, self.shadow.desired_version if version is None else version)
+        wire = on_the_wire(properties, self.shadow.desired_version if version is None else version, self.shadow.reported)
         self._typed.check_report(wire)
         self.shadow.report(wire)
         if receipt is None:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from iotsphere.answers import plain
+
 Document = dict[str, Any]
 
 
@@ -49,7 +51,7 @@ class DeviceShadow:
         self._take(document, state.get("desired"))
         self._synchronised = True
         self._pending = overlay(difference(self.reported, state.get("reported") or {}), self._pending)
-        return self._news(document["version"], state.get("delta") or {})
+        return self._news(state.get("delta") or {})
 
     def unread(self, *, absent: bool) -> None:
         """Our shadow/get was refused: there is none, or it cannot be read now. Either way everything is reported."""
@@ -68,13 +70,17 @@ class DeviceShadow:
             return None
         state = document.get("state") or {}
         self._take(document, merge(self.desired, state))
-        return self._news(document["version"], state)
+        return self._news(state)
 
     def documents(self, document: Document) -> None:
         """The whole document after a change: the only message that shows that a wish was withdrawn."""
         current = document["current"]
         if current["version"] >= self.version:
-            self._take(current, (current.get("state") or {}).get("desired"))
+            state = current.get("state") or {}
+            self._take(current, state.get("desired"))
+            held = {key: plain(value) for key, value in (state.get("reported") or {}).items()}
+            if not difference(self.desired, held):
+                self._seen = None  # it is so: should it be otherwise one day, the wish is news again
 
     def report(self, properties: Mapping[str, Any]) -> None:
         """Note what is to be reported; None deletes a property.
@@ -113,11 +119,11 @@ class DeviceShadow:
         self.version, self.desired = document["version"], desired or {}
         self.desired_version = document.get("desired_version", self.version)
 
-    def _news(self, version: int, delta: Document) -> Document | None:
-        # A get and a delta may tell the same at once: act once.
-        if not delta or self._seen == (version, delta):
+    def _news(self, delta: Document) -> Document | None:
+        # A get and a delta may tell the same at once, and so does the delta that follows an answer to the wish: act once.
+        if not delta or self._seen == (self.desired_version, delta):
             return None
-        self._seen = (version, delta)
+        self._seen = (self.desired_version, delta)
         return deepcopy(delta)
 
 

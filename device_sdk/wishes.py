@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from iotsphere.answers import plain
+
 APPLIED, IN_PROGRESS, REFUSED, FAILED = 200, 202, 400, 500
 
 
@@ -14,16 +16,18 @@ class WishAnswer:
     Attributes:
         code: as in HTTP.
         text: why, for people.
-        value: what holds now; None when the device does not say.
+        value: what holds now; None: what was reported last.
     """
 
     code: int
     text: str = ""
     value: Any = None
 
-    def on_the_wire(self, version: int) -> dict[str, Any]:
-        """With the version of the wish that it answers. Without a text an earlier one is taken back, for answers are merged."""
-        value = {} if self.value is None else {"value": self.value}
+    def on_the_wire(self, version: int, held: Any) -> dict[str, Any]:
+        """With the version of the wish that it answers, and what holds now. Without a text an earlier one is taken back, for
+        answers are merged."""
+        now = held if self.value is None else self.value
+        value = {} if now is None else {"value": now}
         return {**value, "ac": self.code, "av": version, "ad": self.text or None}
 
 
@@ -47,6 +51,14 @@ def failed(text: str, *, value: Any = None, code: int = FAILED) -> WishAnswer:
     return WishAnswer(code, text, value)
 
 
-def on_the_wire(properties: Mapping[str, Any], version: int) -> dict[str, Any]:
-    """Reported properties as they are sent; ``version`` of the desired section that answers are for."""
-    return {key: value.on_the_wire(version) if isinstance(value, WishAnswer) else value for key, value in properties.items()}
+def on_the_wire(properties: Mapping[str, Any], version: int, reported: Mapping[str, Any]) -> dict[str, Any]:
+    """Reported properties as they are sent.
+
+    Args:
+        version: of the desired section that answers are for.
+        reported: before; what an answer does not change holds on.
+    """
+    return {
+        key: value.on_the_wire(version, plain(reported.get(key))) if isinstance(value, WishAnswer) else value
+        for key, value in properties.items()
+    }

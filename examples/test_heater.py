@@ -1,4 +1,5 @@
-"""How to test a device offline, in a second: `pip install "iotsphere[testing]"`, the conftest.py beside this file, `pytest`."""
+"""How to test a device offline, in a second: `pip install ".[testing]"` in a clone, the
+conftest.py beside this file, `pytest`."""
 
 import pytest
 

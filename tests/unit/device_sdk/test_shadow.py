@@ -46,6 +46,15 @@ def test_what_get_and_delta_tell_at_once_is_done_once() -> None:
     assert shadow.delta(read(4, a=1)) == {"a": 1}
 
 
+def test_the_delta_that_follows_an_answer_is_no_news_and_one_after_it_was_so_is() -> None:
+    shadow = synchronised(3, desired={"a": 1}, delta={"a": 1})
+    wish = {"desired_version": 3}
+    assert shadow.delta({**read(4, a=1), **wish}) is None  # what the answer "in progress" has brought about
+    assert shadow.delta({**read(5, a=1), "desired_version": 5}) == {"a": 1}  # wished once more
+    shadow.documents({"current": {**read(6, desired={"a": 1}, reported={"a": {"value": 1, "ac": 200}}), "desired_version": 5}})
+    assert shadow.delta({**read(7, a=1), "desired_version": 5}) == {"a": 1}
+
+
 def test_a_lower_version_after_a_reconnect_is_the_truth() -> None:
     shadow = synchronised(900, desired={"a": 1})
     shadow.disconnected()
