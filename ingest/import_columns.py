@@ -20,7 +20,8 @@ class Columns:
     """Positions in a record.
 
     Attributes:
-        device: None when all lines are of one device.
+        device: None when no column tells it.
+        fields: how many columns there are.
         value: measurement and position of each value; None as measurement: it stands in the column ``measurement``.
     """
 
@@ -28,6 +29,7 @@ class Columns:
     device: int | None
     measurement: int | None
     values: Sequence[tuple[str, int]]
+    fields: int
 
     @property
     def width(self) -> int:
@@ -41,7 +43,7 @@ def columns(header: Sequence[str], mapped: Mapping[str, str], *, one_device: boo
 
     Args:
         mapped: column by ``time``, ``device``, ``measurement``, ``value``, or by the name of a measurement.
-        one_device: the device is given for all lines; a column ``device`` is not read.
+        one_device: the device is given for all lines, and no column need tell it.
 
     Raises:
         InvalidInput: one is missing, or there is none of that name.
@@ -55,12 +57,12 @@ def columns(header: Sequence[str], mapped: Mapping[str, str], *, one_device: boo
         raise InvalidInput("map", f"which column is the time? --map time=COLUMN; there are {', '.join(names)}")
     if places[DEVICE] is None and not one_device:
         raise InvalidInput("map", "whose readings are these? --device ID, or --map device=COLUMN")
-    device = None if one_device else places[DEVICE]
+    device = places[DEVICE]
     wide = {key: column for key, column in mapped.items() if key not in _NAMES}
     value = places[VALUE]
     if places[MEASUREMENT] is not None and value is not None and not wide:
-        return Columns(time, device, places[MEASUREMENT], [("", value)])
-    return Columns(time, device, None, _wide(names, wide, {time, places[DEVICE]}))
+        return Columns(time, device, places[MEASUREMENT], [("", value)], len(names))
+    return Columns(time, device, None, _wide(names, wide, {time, device}), len(names))
 
 
 def _place(key: str, names: Sequence[str], mapped: Mapping[str, str]) -> int | None:

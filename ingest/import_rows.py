@@ -31,7 +31,7 @@ class Rows:
     Args:
         columns: what stands where.
         read_time: how times are written.
-        device: of all lines; None: each names its own.
+        device: of all lines; None: each names its own. A line that names another one is not stored.
         devices: those that are registered.
         window: which times are kept.
         retention_days: for the hint when one is not.
@@ -60,6 +60,8 @@ class Rows:
         try:
             if len(fields) < self._width:
                 raise Refused("validation", _too_short(fields, columns))
+            if any(fields[columns.fields :]):
+                raise Refused("validation", f"it has {len(fields)} fields, and the header has {columns.fields}")
             micros = self._moment(fields[columns.time])
             device = self._owner(fields)
         except Refused as error:
@@ -83,8 +85,8 @@ class Rows:
         micros = self._read_time(text.strip())
         ms = micros / 1000
         if ms < self._window.low:
-            raise Refused("clock", f"{self._age(ms)}: readings are kept for {self._retention_days} days; set "
-                          "IOTSPHERE_RETENTION_DAYS higher, restart, and import it again")  # fmt: skip
+            raise Refused("clock", f"{self._age(ms)}: readings are kept for {self._retention_days} days; keep them longer with "
+                          "`iotsphere telemetry retention --raw DAYS`, and import it again")  # fmt: skip
         if ms > self._window.high:
             raise Refused("clock", clock_hint(ms, self._window.now))
         return micros
@@ -94,7 +96,10 @@ class Rows:
 
     def _owner(self, fields: Sequence[str]) -> DeviceRecord:
         place = self._columns.device
-        name = self._device if place is None else fields[place].strip()
+        named = None if place is None else fields[place].strip()
+        name = self._device or named
+        if named and named != name:
+            raise Refused("validation", f"it is of {named[:64]}, and --device says {name}")
         found = self._devices.get(name or "")
         if found is None:
             raise Refused("validation", f"no device {name!r} is registered")

@@ -55,7 +55,7 @@ def disk(home: Home) -> Check:
     share = usage.free / usage.total
     return limit(
         "disk", f"{usage.free / GIB:.1f} GiB free ({share:.0%}) for {home.root}", share, warn=0.15, fail=0.06,
-        advice="free some space, or lower IOTSPHERE_RETENTION_DAYS: intake pauses under 5 %",
+        advice="free some space, or keep readings for less (`iotsphere telemetry retention --raw DAYS`): intake pauses under 5 %",
     )  # fmt: skip
 
 

@@ -181,7 +181,12 @@ def render(report: Report, seconds: float, *, dry: bool) -> str:
         lines.append(f"from {_iso(report.earliest)} to {_iso(report.latest)}: {', '.join(sorted(report.measurements))}")
     if not dry and seconds:
         lines.append(f"{seconds:.1f} s, {report.stored / seconds:,.0f} readings a second")
-    return "\n".join([*lines, *(f"line {one.line}: {one.reason}" for one in report.first)])
+    if dry:
+        lines.append("what is stored already, or with another value, shows in the import itself")
+    lines += [f"line {one.line}: {one.reason}" for one in report.first]
+    if (more := report.rejected - len(report.first)) > 0:
+        lines.append(f"and {more:,} more")
+    return "\n".join(lines)
 
 
 def _iso(micros: int | None) -> str | None:

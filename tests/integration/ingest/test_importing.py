@@ -133,4 +133,4 @@ async def test_old_days_get_their_partition(migrated_dsn: str, valkey_url: str, 
     async with running_ingest(migrated_dsn, valkey_url) as it, importer(it, migrated_dsn, tmp_path / "r.csv") as made:
         report = await bring_in(made, path)
         assert (report.stored, report.rejected) == (1, 1)
-        assert "IOTSPHERE_RETENTION_DAYS" in report.first[0].reason
+        assert "iotsphere telemetry retention" in report.first[0].reason

@@ -8,20 +8,21 @@ from iotsphere.errors import InvalidInput
 
 def test_one_reading_a_line() -> None:
     header = ["Time", "device", "measurement", "value", "unit", "source"]
-    assert columns(header, {}, one_device=False) == Columns(0, 1, 2, [("", 3)])
-    assert columns(header, {}, one_device=True) == Columns(0, None, 2, [("", 3)])
+    assert columns(header, {}, one_device=False) == Columns(0, 1, 2, [("", 3)], 6)
+    assert columns(header, {}, one_device=True).device == 1
+    assert columns([name for name in header if name != "device"], {}, one_device=True).device is None
 
 
 def test_one_moment_a_line() -> None:
     header = ["ts", "temperature", "humidity", "quality"]
-    assert columns(header, {}, one_device=True) == Columns(0, None, None, [("temperature", 1), ("humidity", 2)])
+    assert columns(header, {}, one_device=True) == Columns(0, None, None, [("temperature", 1), ("humidity", 2)], 4)
     assert columns([*header, "device_id"], {}, one_device=False).device == 4
 
 
 def test_what_the_caller_says_counts() -> None:
     header = ["Zeit", "Temp °C", "Feuchte", "Gerät"]
     mapped = {"time": "Zeit", "device": "Gerät", "temperature": "Temp °C"}
-    assert columns(header, mapped, one_device=False) == Columns(0, 3, None, [("temperature", 1)])
+    assert columns(header, mapped, one_device=False) == Columns(0, 3, None, [("temperature", 1)], 4)
 
 
 @pytest.mark.parametrize(

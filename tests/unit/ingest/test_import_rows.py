@@ -13,8 +13,8 @@ from ingest.validate import Window
 from tests.support.devices import TYPES, thermometer
 
 NOW_MS = 1_767_268_800_000
-LONG = Columns(0, 1, 2, [("", 3)])
-WIDE = Columns(0, None, None, [("temperature", 1), ("humidity", 2)])
+LONG = Columns(0, 1, 2, [("", 3)], 4)
+WIDE = Columns(0, None, None, [("temperature", 1), ("humidity", 2)], 3)
 
 
 def read(columns: Columns, *fields: str, device: str | None = None) -> tuple[list[tuple[object, ...]], list[str]]:
@@ -45,6 +45,14 @@ def test_empty_fields_of_a_wide_line_are_no_values_and_a_wrong_one_leaves_the_ot
     assert reasons == ["temperature: 'warm' is no number"]
 
 
+def test_a_line_of_another_device_than_the_one_that_is_given_is_not_stored() -> None:
+    assert read(LONG, str(NOW_MS), "t-2", "temperature", "1", device="t-1") == ([], ["it is of t-2, and --device says t-1"])
+    for named in ("t-1", "", " "):
+        rows, reasons = read(LONG, str(NOW_MS), named, "temperature", "1", device="t-1")
+        assert ([row[0] for row in rows], reasons) == (["t-1"], []), named
+    assert len(read(LONG, str(NOW_MS), "t-1", "temperature", "1", "", "")[0]) == 1  # a delimiter at the end
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
@@ -54,6 +62,7 @@ def test_empty_fields_of_a_wide_line_are_no_values_and_a_wrong_one_leaves_the_ot
         ((str(NOW_MS), "t-1", "temperature", ""), "there is no value"),
         ((str(NOW_MS), "t-1", "temperature", "nan"), "no number that can be stored"),
         ((str(NOW_MS), "t-1", "temperature"), "it has 3 fields, and 4 are needed"),
+        ((str(NOW_MS), "t-1", "temperature", "44", "5"), "it has 5 fields, and the header has 4"),
         ((str(NOW_MS + 7_200_000), "t-1", "temperature", "1"), "2 h ahead"),
         ((str(NOW_MS - 31 * 86_400_000), "t-1", "temperature", "1"), "31.0 days ago: readings are kept for 30 days"),
         ((str(NOW_MS // 1000), "t-1", "temperature", "1"), "days ago"),
