@@ -46,8 +46,8 @@ function parseNumber(property: Property, text: string): Parsed {
   return { ok: true, value };
 }
 
-/** What a form shows first: the declared default, else the low end or the first option. */
+/** What a form shows first: the declared default, else the low end, else nothing: a person chooses among options. */
 export function initial(property: Property): string | boolean {
-  const value = property.default ?? property.options?.[0] ?? property.low ?? "";
+  const value = property.default ?? (property.options?.length ? "" : (property.low ?? ""));
   return property.kind === "boolean" ? value === true : String(value);
 }

@@ -191,7 +191,7 @@ export class DevicePage extends Part {
     const measurements = measurementsOf(type, device.latest);
     const now = api.now();
     const body = measurements.length
-      ? html`<div class="values">${measurements.map((m) => valueTile({ measurement: m, latest: device.latest[m.key], recent: this.recent.get(m.key), now }))}</div>`
+      ? html`<div class="values">${measurements.map((m) => valueTile({ measurement: m, latest: device.latest[m.key], recent: this.recent.get(m.key), now, staleAfterS: device.stale_after_s }))}</div>`
       : html`<div class="state">No readings yet.</div>`;
     return panel({ id: "live-values", title: "Live values", body });
   }

@@ -1,10 +1,11 @@
 import { LitElement, css, html, nothing } from "lit";
 import { measurementsOf } from "../app.ts";
 import { number, onOff } from "../core/format.ts";
+import type { Latest } from "../core/merge.ts";
 import { qualityOf } from "../core/quality.ts";
 import { devicePath } from "../core/route.ts";
-import { ago, isStale } from "../core/stale.ts";
-import type { Device, DeviceType } from "../io/types.ts";
+import { ago, isStale, STALE_INTERVALS } from "../core/stale.ts";
+import type { Device, DeviceType, Measurement } from "../io/types.ts";
 import { mark, qualityMark, simulatedBadge, type Tone } from "./bits.ts";
 
 const SHOWN = 4;
@@ -46,7 +47,7 @@ export class DeviceCard extends LitElement {
     dd small { font-size: 12px; font-weight: 500; color: var(--fg-2); }
     dd.quality { font-size: 12px; font-style: normal; line-height: 1.4; }
     .others { margin-top: 8px; }
-    .quiet dd { font-style: italic; color: var(--fg-2); }
+    .quiet dd, dd.old { font-style: italic; color: var(--fg-2); }
     footer { display: flex; gap: 8px; align-items: center; justify-content: space-between; font-size: 12px; color: var(--fg-2); min-height: 20px; }
     .mark { display: inline-flex; align-items: center; gap: 6px; font-weight: 500; font-size: 13px; white-space: nowrap; }
     .mark svg { width: 11px; height: 11px; fill: currentColor; stroke: currentColor; }
@@ -70,6 +71,12 @@ export class DeviceCard extends LitElement {
     </article>`;
   }
 
+  /** A value may be old while others of the same device come. */
+  private isOld(m: Measurement, latest: Latest | undefined): boolean {
+    const afterS = m.interval_s === null ? this.device.stale_after_s : STALE_INTERVALS * m.interval_s;
+    return latest !== undefined && isStale(latest.ts, this.now, afterS);
+  }
+
   private values(quiet: boolean) {
     const { latest } = this.device;
     const all = measurementsOf(this.type, latest);
@@ -79,7 +86,8 @@ export class DeviceCard extends LitElement {
       ${shown.map(
         (m) => html`<div>
           <dt>${m.title}</dt>
-          <dd data-measurement=${m.key}>${m.widget === "switch" ? onOff(latest[m.key]?.value) : html`${number(latest[m.key]?.value, m.decimals)} <small>${m.unit}</small>`}</dd>
+          <dd class=${this.isOld(m, latest[m.key]) ? "old" : ""} data-measurement=${m.key}>${m.widget === "switch" ? onOff(latest[m.key]?.value) : html`${number(latest[m.key]?.value, m.decimals)} <small>${m.unit}</small>`}</dd>
+          ${this.isOld(m, latest[m.key]) ? html`<dd class="quality">${ago(latest[m.key]!.ts, this.now)}</dd>` : nothing}
           ${qualityOf(m, latest[m.key]) ? html`<dd class="quality">${qualityMark(qualityOf(m, latest[m.key]))}</dd>` : nothing}
         </div>`,
       )}

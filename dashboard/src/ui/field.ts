@@ -55,6 +55,7 @@ const radio: Draw = ({ id, property: p, value, disabled, changed }) => html`<div
 </div>`;
 
 const select: Draw = ({ id, property: p, value, disabled, changed }) => html`<select id=${id} ?disabled=${disabled ?? false} @change=${(e: Event) => changed(typed(e))}>
+  <option value="" disabled ?selected=${value === ""}>Choose …</option>
   ${p.options.map((option) => html`<option .value=${option} ?selected=${value === option}>${words(option)}</option>`)}
 </select>`;
 

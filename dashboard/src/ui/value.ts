@@ -14,12 +14,14 @@ export interface ValueOptions {
   latest: Latest | undefined;
   recent: Ring | undefined;
   now: number;
+  /** Seconds after which the device counts as stale; for values without an interval of their own. */
+  staleAfterS: number | null;
 }
 
 /** One live value, drawn as its declaration asks: dial, bar, on/off, or a number with its last quarter of an hour. */
 export function valueTile(options: ValueOptions): Html {
   const { measurement: m, latest, now } = options;
-  const stale = isStale(latest?.ts, now, m.interval_s === null ? null : STALE_INTERVALS * m.interval_s);
+  const stale = isStale(latest?.ts, now, m.interval_s === null ? options.staleAfterS : STALE_INTERVALS * m.interval_s);
   const quality = qualityOf(m, latest);
   return html`<div class="value ${stale ? "stale" : ""}" data-testid="value-${m.key}">
     <span class="name">${m.title}</span>
