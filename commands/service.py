@@ -232,7 +232,7 @@ def _timeout(command: Command, timeout_s: float | None) -> float:
     if timeout_s is None:
         return command.timeout_s
     if not 0 < timeout_s <= MAX_TIMEOUT_S:
-        raise InvalidInput("timeout_s", f"must be more than 0 and at most {MAX_TIMEOUT_S:g} seconds")
+        raise InvalidInput("timeout", f"must be more than 0 and at most {MAX_TIMEOUT_S:g} seconds")
     return timeout_s
 
 

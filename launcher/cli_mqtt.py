@@ -4,17 +4,20 @@ import os
 import re
 import sys
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from iotsphere.errors import InvalidInput
+from iotsphere.topics import is_filter
 from launcher.cli_context import home, where
 
 app = typer.Typer(help="MQTT by hand.", no_args_is_help=True)
 Qos = Annotated[int, typer.Option(min=0, max=2, help="0, 1 or 2.")]
 Org = Annotated[str, typer.Option(help="Whose devices.")]
-NOT_ENOUGH = 1
+NOT_ENOUGH = NOT_STORED = 1
 
 
 @app.command()
@@ -36,6 +39,8 @@ def sub(
     from launcher.mqtt_client import MqttClient, Wanted
     from launcher.mqtt_watch import Watch
 
+    if wrong := next((each for each in filters if not is_filter(each)), None):
+        raise InvalidInput("FILTER", f"{wrong!r} is no topic filter")
     watch = Watch(_pattern(match), device, count=count, seconds=seconds, rate=rate, as_json=as_json, write=_write)
     with service_seat.taken(home(), org, where().mqtts) as seat:
         client = MqttClient(seat)
@@ -64,7 +69,7 @@ def pub(
 ) -> None:
     """Publish one message and tell what became of it. A service may not publish: give a device with --as."""
     from device_sdk.credentials import Credentials
-    from launcher import service_seat
+    from launcher import mqtt_refusal, service_seat
     from launcher.mqtt_client import MqttClient
     from launcher.mqtt_permission import must_be_allowed
 
@@ -76,11 +81,15 @@ def pub(
     )
     with chosen as who:
         must_be_allowed(who, topic, data)
+        began = datetime.now(UTC)
         client = MqttClient(who)
         client.connect()
         client.publish(topic, data, qos, retain=retain)
         client.close()
     print(f"{'acknowledged' if qos else 'written, nothing confirms QoS 0'}: {len(data)} bytes on {topic} as {who.id}")
+    if qos and (letter := mqtt_refusal.of(who.id, topic, began)):
+        print(f"but not stored: {letter.reason} (iotsphere telemetry dead-letters show {letter.id})")
+        raise typer.Exit(NOT_STORED)
 
 
 def _pattern(text: str | None) -> re.Pattern[str] | None:

@@ -64,6 +64,8 @@ def import_readings(
         with work.bar(file) as on_progress:
             report = asyncio.run(work.import_file(wanted, stores, on_progress))
     print(json.dumps(work.as_json(report)) if as_json else work.render(report, time.monotonic() - began, dry=dry_run))
+    if report.rejected and not dry_run and not as_json:
+        print(f"what was rejected stands in {wanted.rejects}")
     raise typer.Exit(1 if report.rejected else 0)
 
 
@@ -153,10 +155,13 @@ def replay(
 def drop(
     ids: Ids = None, device: Device = None, category: Category = None, reason: Reason = None, org: Org = None,
     since: Since = None, until: Until = None, all_of_them: All = False, as_json: AsJson = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:  # fmt: skip
-    """Delete letters for good."""
+    """Delete letters for good; asks unless they are named by their ids."""
     from launcher import dead_letters
 
     wanted = dead_letters.selection(ids, device, category, reason, org, since, until, all_of_them=all_of_them)
+    if not ids and not yes:
+        typer.confirm("Delete them for good?", abort=True)
     count = with_telemetry(lambda c: dead_letters.dropped(c, wanted))
     print(json.dumps({"dropped": count}) if as_json else f"dropped {count} dead letter{'' if count == 1 else 's'}")

@@ -18,6 +18,7 @@ from iotsphere.signals import EDGE_REPLAY
 
 LOOK_EVERY_S = 0.1
 COMMAND_LINE = "the command line"
+CATEGORIES = ("validation", "clock", "conflict", "store")
 
 
 def selection(
@@ -34,8 +35,10 @@ def selection(
     """The letters that the options mean; times without a zone are local.
 
     Raises:
-        InvalidInput: nothing is chosen, and not all of them are meant.
+        InvalidInput: nothing is chosen, and not all of them are meant; or there is no such category.
     """
+    if category is not None and category not in CATEGORIES:
+        raise InvalidInput("category", f"must be one of {', '.join(CATEGORIES)}")
     made = Selection(
         ids=ids or None, device=device, category=category, reason=reason, organization=org, start=_aware(since), end=_aware(until)
     )
@@ -67,9 +70,14 @@ async def shown(connection: Connection, number: int) -> dict[str, Any]:
 
 
 async def replayed(connection: Connection, redis_url: str, wanted: Selection, wait_s: float) -> Replay:
-    """Ask for a replay and wait for its end, so many seconds at most."""
+    """Ask for a replay and wait for its end, so many seconds at most.
+
+    Raises:
+        NotFound: there are none of these ids.
+    """
     async with connection.transaction():
         asked = await replays_table.ask(connection, wanted, COMMAND_LINE, EVERY_ORGANIZATION)
+    _must_be_some(wanted, asked.asked)
     await _nudge(redis_url, asked.id)
     deadline = asyncio.get_running_loop().time() + wait_s
     while asked.waiting and asyncio.get_running_loop().time() < deadline:
@@ -88,8 +96,19 @@ async def _nudge(redis_url: str, replay: str) -> None:
 
 
 async def dropped(connection: Connection, wanted: Selection) -> int:
-    """Delete letters for good; how many there were."""
-    return await dead_letters_table.drop(connection, wanted)
+    """Delete letters for good; how many there were.
+
+    Raises:
+        NotFound: there are none of these ids.
+    """
+    count = await dead_letters_table.drop(connection, wanted)
+    _must_be_some(wanted, count)
+    return count
+
+
+def _must_be_some(wanted: Selection, found: int) -> None:
+    if wanted.ids and not found:
+        raise NotFound(f"there is no dead letter {', '.join(map(str, wanted.ids))}")
 
 
 def as_json(row: LetterRow | Replay) -> dict[str, Any]:

@@ -40,6 +40,7 @@ TESTED_OTHERWISE: dict[str, str] = {
     "launcher/greeting.py": "words for people",
     "launcher/loopback.py": "e2e/test_up.py, through every start",
     "launcher/ourselves.py": "e2e/test_up.py, through every start",
+    "launcher/mqtt_refusal.py": "its answer in e2e/test_up.py",
     "launcher/mqtt_client.py": "e2e/test_up.py listens and publishes with it",
     "launcher/mqtt_permission.py": "e2e/test_up.py is refused by it",
     "launcher/service_seat.py": "e2e/test_up.py listens from one",

@@ -343,6 +343,8 @@ def test_what_goes_over_mqtt_can_be_looked_at(running: Platform, tmp_path: Path)
     assert (nobody.returncode, nobody.stdout) == (1, "")
     refused = running.installation.cli("mqtt", "sub", "$SYS/#")
     assert (refused.returncode, refused.stderr) == (2, "iotsphere: not granted: $SYS/#\n")
+    wrong = running.installation.cli("mqtt", "sub", "iot/#/x")
+    assert (wrong.returncode, wrong.stderr) == (2, "iotsphere: FILTER: 'iot/#/x' is no topic filter\n")
 
 
 def test_a_message_is_sent_by_hand_and_a_refusal_is_told(running: Platform, tmp_path: Path) -> None:
@@ -355,6 +357,8 @@ def test_a_message_is_sent_by_hand_and_a_refusal_is_told(running: Platform, tmp_
         sent = running.installation.must("mqtt", "pub", "--as", its_file, "--retain", topic, "-", stdin="up and well")
         assert sent == f"acknowledged: 11 bytes on {topic} as by-hand\n"
         assert "up and well" in listening.communicate(timeout=60)[0]
+    late = running.installation.cli("mqtt", "pub", "--as", its_file, "iot/v1/by-hand/telemetry", '{"ts": 1, "values": {"a": 1}}')
+    assert (late.returncode, "but not stored: " in late.stdout, "1970" in late.stdout) == (1, True, True)
     said = "iotsphere: topic: '{}' is refused, nothing was sent: {}\n"
     for arguments, refusal in (
         ((topic,), said.format(topic, "a service does not publish; publish as a device with --as ID.json")),

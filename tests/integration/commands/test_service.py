@@ -33,8 +33,8 @@ async def test_a_command_is_committed_and_told(parts: Parts) -> None:
         ("fire", {}, {}, "params.to"),
         ("fire", {"to": 1301}, {}, "params.to"),
         ("fire", {"to": 1, "fast": True}, {}, "params.fast"),
-        ("stop", {}, {"timeout_s": 0}, "timeout_s"),
-        ("stop", {}, {"timeout_s": 1e9}, "timeout_s"),
+        ("stop", {}, {"timeout_s": 0}, "timeout"),
+        ("stop", {}, {"timeout_s": 1e9}, "timeout"),
     ],
 )
 async def test_what_is_wrong_is_named(
