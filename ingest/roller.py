@@ -16,6 +16,7 @@ import structlog
 
 from ingest import rollup_table
 from ingest.batch import POSTGRES_EPOCH_US
+from ingest.pace import Pace
 from ingest.partitions import Partitions
 from ingest.periods import MINUTES
 from ingest.rollup_marks import MINUTE_US, Key, Marks
@@ -28,7 +29,7 @@ log = structlog.get_logger()
 EVERY_SECONDS = 5.0
 AGAIN_SECONDS = 5.0
 GRACE = timedelta(seconds=5)  # after the end of a bucket, for what is a little late
-SLICE = 5000  # marks a transaction
+SLICE = 5000  # marks a transaction, at most
 STOP_SECONDS = 5.0
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 _POSTGRES_EPOCH = datetime.fromtimestamp(POSTGRES_EPOCH_US / 1e6, UTC)
@@ -50,6 +51,7 @@ class Roller:
         self._months = months
         self._clock = clock
         self._certain = True
+        self._paces = {level: Pace(SLICE) for level in Level}
         self._stopping = asyncio.Event()
         self._turning = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -75,14 +77,14 @@ class Roller:
         ended = datetime.fromtimestamp(self._clock(), UTC) - GRACE
         async with self._turning:
             await self._adopt()
-            return sum([await self._drain_all(level, ended - level.width) for level in Level])
+            return sum([await self._drain_all(level, ended - level.width, in_haste=False) for level in Level])
 
     async def settle(self, before: datetime = FOREVER) -> bool:
         """Drain all that is marked before a moment, whether it has ended or not; whether nothing is left."""
         async with self._turning:
             await self._adopt()
             for level in Level:
-                await self._drain_all(level, before)
+                await self._drain_all(level, before, in_haste=True)
         return not await rollup_table.any_left(self._pool, before)
 
     async def _adopt(self) -> None:
@@ -91,15 +93,24 @@ class Roller:
         if adopted:
             log.info("marks of a writer that is gone are drained by this one", marks=adopted)
 
-    async def _drain_all(self, level: Level, before: datetime) -> int:
-        drained = 0
+    async def _drain_all(self, level: Level, before: datetime, *, in_haste: bool) -> int:
+        drained, pace = 0, self._paces[level]
         while not self._stopping.is_set():
             writers = [NOBODY, self._marks.writer] if self._certain else [NOBODY]
-            found = await rollup_table.marked(self._pool, level, writers, before, SLICE)
+            found = await rollup_table.marked(self._pool, level, writers, before, pace.pieces)
             if not found:
                 break
+            began = time.monotonic()
             drained += await self._drain(level, found)
+            rest = pace.took(len(found), time.monotonic() - began)
+            if not in_haste:
+                await self._pause(rest)
         return drained
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     async def _drain(self, level: Level, found: Sequence[Mark]) -> int:
         if level is Level.MINUTE:
@@ -122,9 +133,7 @@ class Roller:
     async def _run(self) -> None:
         pause = EVERY_SECONDS
         while not self._stopping.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._stopping.wait()
+            await self._pause(pause)
             pause = EVERY_SECONDS
             try:
                 await self.turn()

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from ingest.binary_columns import floats, integers
-from ingest.rollup_table import TABLES
+from ingest.rollup_table import EARLIEST, LATEST, TABLES
 from ingest.rollups import ORIGIN, Buckets, Level, edges, level_of
 from iotsphere.infra.postgres import Pool
 
@@ -56,7 +56,7 @@ _RAW = """
 select s.device_id, r.measurement, s.bucket, r.count, r.sum, r.min, r.max, r.first, r.last, r.sources
 from stale_0 s cross join lateral (
     select r.measurement, count(*) as count, sum(r.value) as sum, min(r.value) as min, max(r.value) as max,
-        (array_agg(r.value order by r.timestamp))[1] as first, (array_agg(r.value order by r.timestamp desc))[1] as last,
+        {earliest} as first, {latest} as last,
         bit_or(telemetry.source_bit(r.metadata)) as sources
     from telemetry.telemetry r
     where r.device_id = s.device_id {named} and r.value is not null
@@ -112,7 +112,7 @@ def _statement(level: Level, outer: str, *, named: bool) -> str:
         if lower < level:
             above = lower + 1
             parts.append(_BELOW.format(table=TABLES[lower], level=lower.value, above=above, width=_WIDTHS[above], **filled))
-    parts.append(_RAW.format(**filled))
+    parts.append(_RAW.format(earliest=EARLIEST, latest=LATEST, **filled))
     joined = " union all ".join(parts)
     return f"with {','.join(ctes)}, parts as ({joined}) {outer.format(columns=_COLUMNS, bin=_BIN)}"
 

@@ -62,7 +62,7 @@ class HistoryPart:
         copying = asyncio.create_task(self._copy(pool, start), name="bench copy")
         while not copying.done():
             await asyncio.wait({copying}, timeout=1)
-            await roller.turn()
+            await roller.settle(self._end)
         await copying
         await roller.settle(self._end)
         for table in _TABLES:
