@@ -39,7 +39,7 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.lock
 	@touch $@
 
 test: $(VENV)/.dev packages check  ## everything that must hold before a change lands
-	$(BIN)/python -m pytest tests --ignore tests/bench
+	$(BIN)/python -m pytest tests --ignore tests/bench --durations 25 --durations-min 5
 
 check: $(VENV)/.dev  ## style, types, imports
 	$(BIN)/ruff check .
