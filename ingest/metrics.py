@@ -36,6 +36,9 @@ class IngestMetrics:
         self.split = Counter(
             "iotsphere_ingest_split_batches", "Batches split because of a row that cannot be stored", registry=registry
         )
+        self.buckets_set_aside = Counter(
+            "iotsphere_ingest_buckets_set_aside", "Buckets without a rollup because their sum is too large", registry=registry
+        )
         self._numbers = [
             Counter(f"iotsphere_ingest_sequence_{name}", about, registry=registry)
             for name, about in (

@@ -148,6 +148,11 @@ async def drain(connection: Connection, level: Level, marks: Sequence[Mark]) -> 
         await connection.execute(_MARK_ABOVE, *keys, above, above.width)
 
 
+async def unmark(connection: Connection, level: Level, mark: Mark) -> None:
+    """Take a mark away and leave the rollup as it is."""
+    await connection.execute(_UNMARK, level, [mark.writer], [mark.id])
+
+
 async def mark_stretch(connection: Connection, start: datetime, end: datetime) -> None:
     """Mark every minute that has a reading in [start, end): for whoever has written readings in bulk, in the same transaction."""
     await connection.execute(_MARK_STRETCH, start, end, timeout=DRAIN_SECONDS)

@@ -16,6 +16,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FUTURE_MS = 5 * 60 * 1000
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 LATEST_MS = 253_402_300_800_000  # the year 10000
+SUMMABLE = 1e290  # as many readings as a bucket can count add up to less than the largest double
 # Offsets from UTC that clocks of this world have beside the whole hours from -12 to 14, in minutes.
 _ODD_OFFSETS = {-570, -210, -150, 210, 270, 330, 345, 390, 525, 570, 630, 765}
 _UNITS = ((1e-3, "seconds"), (1e3, "microseconds"), (1e6, "nanoseconds"))
@@ -106,9 +107,11 @@ def number(value: Any) -> float:
             raise Refused("validation", "an integer beyond ±2^53 would be rounded")
         return float(value)
     if isinstance(value, float):
-        if math.isfinite(value):
+        if abs(value) <= SUMMABLE:
             return value
-        raise Refused("validation", f"{value} is no number that can be stored")
+        raise Refused(
+            "validation", f"{value} is {'too large to be summed' if math.isfinite(value) else 'no number that can be stored'}"
+        )
     raise Refused("validation", f"{_KINDS.get(type(value), 'this')} is no number: text belongs in the shadow or in events")
 
 

@@ -263,3 +263,19 @@ async def test_a_crash_in_the_middle_of_a_drain_leaves_marks(pool: Pool, writer:
     await writer.roller.turn()
     assert await kept(pool, Level.MINUTE) > 0
     await agrees(pool)
+
+
+@pytest.mark.parametrize(("second", "level"), [(START + timedelta(seconds=1), 0), (START + MINUTE, 1), (START + HOUR, 2)])
+async def test_a_bucket_whose_sum_is_too_large_is_set_aside_alone(
+    pool: Pool, writer: Writer, second: datetime, level: int
+) -> None:
+    metrics = IngestMetrics()
+    roller = Roller(pool, writer.marks, Partitions(pool, None, period=MINUTES), metrics=metrics)
+    good = {("t-2", START + timedelta(minutes=n)) for n in range(20)} | {("t-1", START + DAY)}
+    await writer.write(*((*key, 3) for key in good), ("t-1", START, 1.7e308), ("t-1", second, 1.7e308))
+    assert await roller.settle(), "nothing stays marked, so that expired days can be dropped"
+    assert metrics.buckets_set_aside._value.get() == 1
+    for step in Level:
+        found = {(device, bucket) for device, _, bucket in await read(NativeRollups(pool), DEVICES, START, NOW, step.width)}
+        assert found >= {(device, moment - (moment - START) % step.width) for device, moment in good}
+        assert (("t-1", START) in found) == (step < level)

@@ -63,7 +63,7 @@ def test_the_time_is_kept_to_the_microsecond(ts: float, micros: int) -> None:
         ("temperature", True, (1.0, None)),
         ("door.open", True, (1.0, UNDECLARED)),
         ("pulses", 2**53, (2.0**53, None)),
-        ("pulses", 1e300, (1e300, None)),
+        ("pulses", 1e200, (1e200, None)),
         ("strange", -0.5, (-0.5, UNDECLARED)),
     ],
 )

@@ -16,7 +16,7 @@ DECLARED = declared_by(THERMOMETER)
 
 @pytest.mark.parametrize(
     ("value", "stored"),
-    [(1, 1.0), (0, 0.0), (True, 1.0), (False, 0.0), (2.5, 2.5), (2**53, 2.0**53), (-(2**53), -(2.0**53)), (1e300, 1e300)],
+    [(1, 1.0), (0, 0.0), (True, 1.0), (False, 0.0), (2.5, 2.5), (2**53, 2.0**53), (-(2**53), -(2.0**53)), (-1e290, -1e290)],
 )
 def test_storable_numbers(value: Any, stored: float) -> None:
     found = number(value)
@@ -31,6 +31,8 @@ def test_storable_numbers(value: Any, stored: float) -> None:
         (10**400, "beyond ±2^53"),
         (math.nan, "nan"),
         (math.inf, "inf"),
+        (1.1e290, "too large to be summed"),
+        (-1.7e308, "too large to be summed"),
         ("21.5", "a text is no number"),
         (None, "null is no number"),
         ([1], "a list is no number"),
