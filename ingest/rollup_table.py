@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from asyncpg import UndefinedTableError
+
 from ingest.rollup_marks import Key
 from ingest.rollups import Level
 from iotsphere.infra.postgres import Connection, Pool
@@ -71,6 +73,7 @@ where level = $1 and writer = any($2) and bucket < $3 limit $4
 """
 _OTHER_WRITERS = "select distinct writer from telemetry.rollup_dirty where level = 0 and writer <> all($1)"
 _LEFT = "select exists (select from telemetry.rollup_dirty where level = 0 and bucket < $1)"
+_OLDEST = "select min(bucket) from telemetry.rollup_dirty where level = 0"
 _MARK_STRETCH = """
 insert into telemetry.rollup_dirty (level, writer, device_id, bucket)
 select distinct 0, 0, device_id, date_bin('1 minute', timestamp, '2000-01-03 00:00+00') from telemetry.telemetry
@@ -131,6 +134,15 @@ async def marked(pool: Pool, level: Level, writers: Sequence[int], before: datet
 async def any_left(pool: Pool, before: datetime) -> bool:
     """Whether a minute before that moment is still marked, by whomever."""
     return bool(await pool.fetchval(_LEFT, before))
+
+
+async def oldest_mark(connection: Connection) -> datetime | None:
+    """The oldest minute that is marked, by whomever; None also where there are no rollups of ours yet."""
+    try:
+        found: datetime | None = await connection.fetchval(_OLDEST)
+    except UndefinedTableError:
+        return None
+    return found
 
 
 async def drain(connection: Connection, level: Level, marks: Sequence[Mark]) -> None:

@@ -1,21 +1,25 @@
 """Checks of PostgreSQL and Valkey while the platform runs."""
 
+from datetime import UTC, datetime, timedelta
+
 import asyncpg
 import redis.asyncio
 from redis.exceptions import RedisError
 
 import migrations
+from ingest import rollup_table
 from ingest.engine import engine_of
 from launcher.check import Check
 from launcher.home import Endpoints
 
+LAG = timedelta(minutes=10)  # a minute that ended so long ago should be in the rollups
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 
 
 async def examine(where: Endpoints, telemetry_dsn: str) -> list[Check]:
     """All of them."""
     found = [*await _postgres(where.dsn), *await _valkey(where.redis_url)]
-    return [*found, await _engine(telemetry_dsn or where.dsn)]
+    return [*found, *await _telemetry(telemetry_dsn or where.dsn)]
 
 
 async def _postgres(dsn: str) -> list[Check]:
@@ -48,17 +52,28 @@ async def _revision(dsn: str) -> Check:
     return Check("migrations", level, f"revision {present}, this version has {head}", "restart: `up` migrates after a backup")  # type: ignore[arg-type]
 
 
-async def _engine(dsn: str) -> Check:
-    """Which telemetry engine is used, and why."""
+async def _telemetry(dsn: str) -> list[Check]:
+    """Which telemetry engine is used, and why; whether its rollups keep up."""
     try:
         connection = await asyncpg.connect(dsn, timeout=5)
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        return Check("telemetry", "fail", f"its database does not answer: {error}", "see IOTSPHERE_TELEMETRY_DSN")
+        return [Check("telemetry", "fail", f"its database does not answer: {error}", "see IOTSPHERE_TELEMETRY_DSN")]
     try:
         engine = await engine_of(connection)
+        oldest = await rollup_table.oldest_mark(connection)
     finally:
         await connection.close()
-    return Check("telemetry", "ok", f"engine {engine.name}: {engine.why}")
+    return [Check("telemetry", "ok", f"engine {engine.name}: {engine.why}"), lag(oldest, datetime.now(UTC))]
+
+
+def lag(oldest: datetime | None, now: datetime) -> Check:
+    """Whether rollups keep up, by the oldest minute that they lack; None when they lack none."""
+    if oldest is None or now - oldest < LAG:
+        return Check("rollups", "ok", "rollups keep up with the readings")
+    return Check(
+        "rollups", "warn", f"the minute of {oldest:%Y-%m-%d %H:%M} UTC is not in the rollups yet",
+        "it passes after an import or an outage; else see `iotsphere logs edge`: until then no expired reading goes",
+    )  # fmt: skip
 
 
 async def _valkey(url: str) -> list[Check]:

@@ -243,6 +243,8 @@ async def test_readings_in_bulk_are_marked_by_who_writes_them(pool: Pool, writer
         )
         await rollup_table.mark_stretch(connection, START, START + 2 * DAY)
     await agrees(pool)
+    async with pool.acquire() as connection:
+        assert await rollup_table.oldest_mark(connection) == START
     assert await writer.roller.turn() > 5000, "more than one slice"
     await agrees(pool)
     assert await kept(pool, Level.MINUTE) == 3 * (30 * 60 + 1)
