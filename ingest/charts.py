@@ -1,7 +1,7 @@
 """Histories as pictures need them: raw where that is little, else in buckets, of one device or of many. Columns throughout."""
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,6 +27,7 @@ class Question:
         step: RAW, one of rollups.STEPS, or None: whatever fits ``max_points``.
         aggregates: of resolution.AGGREGATES, for each bucket.
         raw_since: raw readings are kept from here on.
+        organization: the owner, which may keep its raw readings for less.
     """
 
     start: datetime
@@ -37,6 +38,7 @@ class Question:
     aggregates: Sequence[str] = ()
     first: Sequence[str] = ()
     raw_since: datetime | None = None
+    organization: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +83,21 @@ class Charts:
     async def _is_raw(self, device: str, asked: Question) -> bool:
         if asked.step is not None:
             return asked.step == RAW
-        since = max(filter(None, (asked.raw_since, await self._history.raw_since())), default=None)
+        since = max(filter(None, (asked.raw_since, await self._history.raw_since(asked.organization))), default=None)
         if reads_raw(asked.start, asked.end, since, None):
             return True
         if asked.end - asked.start > COUNTED:
             return False
         readings = await self._history.count(device, asked.start, asked.end, asked.measurements)
         return reads_raw(asked.start, asked.end, since, readings)
+
+    async def rolled_up(self, device: str, measurements: Sequence[str]) -> Set[str]:
+        """Those of the measurements that a chart of the device can show though no reading of them is left.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away.
+        """
+        return await self._history.rolled_up(device, measurements)
 
     async def many(self, devices: Sequence[str], asked: Question) -> Mapping[str, Chart]:
         """Charts in buckets of devices that are read over the same stretch, in one statement.

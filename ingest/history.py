@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from ingest import retention_table, telemetry_reads
+from ingest import retention_table, rollup_reads, telemetry_reads
 from ingest.batch import POSTGRES_EPOCH_US
 from ingest.binary_columns import floats, integers
 from ingest.engine import EngineRollups, RollupReads
 from ingest.latest import LatestStore
 from ingest.latest_value import LatestValue
+from ingest.retention_rules import INSTALLATION
 from ingest.rollups import RAW_READINGS, Buckets
 from ingest.thin import Column, aligned, points_within, thin
 from iotsphere.infra.postgres import Pool, unavailable_as_ours
@@ -47,7 +48,7 @@ class History:
         self._pool = pool
         self._rollups = rollups or EngineRollups(pool)
         self._latest = latest
-        self._raw_since: datetime | None = None
+        self._raw_since: Mapping[str, datetime] = {}
         self._look_again = 0.0
         self._page = page
 
@@ -127,8 +128,8 @@ class History:
         async with unavailable_as_ours():
             return await telemetry_reads.count(self._pool, device, start, end, measurements, RAW_READINGS + 1)
 
-    async def raw_since(self) -> datetime | None:
-        """Raw readings are kept from here on, as far as the database says so; looked up once a minute.
+    async def raw_since(self, organization: str) -> datetime | None:
+        """An organization's raw readings are kept from here on, as far as the database says so; looked up once a minute.
 
         Raises:
             StoreUnavailable: PostgreSQL is away.
@@ -138,7 +139,16 @@ class History:
             async with unavailable_as_ours():
                 self._raw_since = await retention_table.raw_since(self._pool)
             self._look_again = now + LOOK_SECONDS
-        return self._raw_since
+        return max((self._raw_since[who] for who in (INSTALLATION, organization) if who in self._raw_since), default=None)
+
+    async def rolled_up(self, device: str, measurements: Sequence[str]) -> Set[str]:
+        """Those of the measurements that the device's rollups by the hour or day know.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away.
+        """
+        async with unavailable_as_ours():
+            return await rollup_reads.known(self._pool, device, measurements)
 
     async def rollups(
         self, devices: Sequence[str], measurements: Sequence[str] | None, start: datetime, end: datetime, step: timedelta

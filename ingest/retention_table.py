@@ -1,6 +1,6 @@
 """All SQL of telemetry.retention, and of what goes by it. Raises what asyncpg raises."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from ingest.retention_rules import INSTALLATION, LEVELS, ROLLUP_DAYS, Kept, Retention
@@ -13,7 +13,7 @@ insert into telemetry.retention (organization_id, what, days) values ($1, $2, $3
 on conflict (organization_id, what) do update set days = excluded.days, changed_at = now()
 """
 _RAW_SINCE = """
-select now() - make_interval(days => days) from telemetry.retention where organization_id = '*' and what = 'raw'
+select organization_id, now() - make_interval(days => days) as since from telemetry.retention where what = 'raw'
 """
 _OLD_ROLLUPS = "delete from {table} where ctid = any(array(select ctid from {table} where bucket < $1 limit $2))"
 _OLD_ROLLUPS_SIZE = "select count(*)::float8 * 150 as bytes, min(bucket) as oldest from {table} where bucket < $1"
@@ -34,10 +34,9 @@ async def read(connection: "Connection | Pool", raw_days: int) -> Retention:
     return Retention(raw, levels, shorter)
 
 
-async def raw_since(pool: Pool) -> datetime | None:
-    """Raw readings are kept from here on, when that is set in the database."""
-    found: datetime | None = await pool.fetchval(_RAW_SINCE)
-    return found
+async def raw_since(pool: Pool) -> Mapping[str, datetime]:
+    """Raw readings are kept from here on, by organization and for the installation, as far as that is set in the database."""
+    return {row["organization_id"]: row["since"] for row in await pool.fetch(_RAW_SINCE)}
 
 
 async def put(connection: Connection, organization: str, what: Kept, days: int | None) -> None:

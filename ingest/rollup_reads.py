@@ -90,6 +90,11 @@ select {columns} from (
     from parts group by slot
 ) slots
 """
+_KNOWN = f"""
+select name from unnest($2::text[]) name where
+    exists (select from {TABLES[Level.DAY]} r where r.device_id = $1 and r.measurement = name)
+    or exists (select from {TABLES[Level.HOUR]} r where r.device_id = $1 and r.measurement = name)
+"""  # noqa: S608 - constants of this file
 _WIDTHS = ("1 minute", "1 hour", "1 day")
 
 
@@ -175,6 +180,12 @@ class NativeRollups:
         partial = [list(edges(start, end, lower.width)) for lower in Level if lower <= level]
         statement = _STATEMENTS[level, outer, names is not None]
         return await self._pool.fetch(statement, list(devices), names, start, end, step, *partial, timeout=READ_SECONDS)
+
+
+async def known(pool: Pool, device: str, measurements: Sequence[str]) -> set[str]:
+    """Those of the measurements that the device has a rollup by the hour or day of."""
+    rows = await pool.fetch(_KNOWN, device, list(measurements), timeout=READ_SECONDS)
+    return {row["name"] for row in rows}
 
 
 def _buckets(row: asyncpg.Record, firsts: "array[float]", lasts: "array[float]") -> Buckets:

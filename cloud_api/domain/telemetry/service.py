@@ -71,7 +71,7 @@ class Telemetry:
         row = await self._devices.visible(principal, device)
         await self._check(row, wish.measurements or ())
         part = wanted.clipped(row.owned_from)
-        question = wish.over(part, now - self._retention, self._declared(row.device_type))
+        question = replace(wish.over(part, now - self._retention, self._declared(row.device_type)), organization=row.organization)
         chart = empty(question, 1) if part.empty else await self._charts.one(device, question)
         shown = self._shown(row.id, row.device_type, chart, simulated=row.simulated)
         view = HistoryView(
@@ -124,7 +124,11 @@ class Telemetry:
     async def _check(self, row: DeviceRow, measurements: Sequence[str]) -> None:
         declared = self._declared(row.device_type)
         unknown = set(measurements).difference(declared)
-        if unknown and (unknown := unknown.difference((await self._devices.latest([row]))[row.id])):
+        if unknown:
+            unknown -= (await self._devices.latest([row]))[row.id].keys()
+        if unknown:
+            unknown -= await self._charts.rolled_up(row.id, list(unknown))
+        if unknown:
             known = f"its type declares {', '.join(declared)}" if declared else "its type declares none"
             raise InvalidInput("measurements", f"{row.id} has no {', '.join(sorted(unknown))}; {known}")
 

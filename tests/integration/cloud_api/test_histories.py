@@ -4,6 +4,11 @@ from typing import Any
 
 import pytest
 
+from ingest import retention_table
+from ingest.partitions import Partitions
+from ingest.periods import MINUTES
+from ingest.roller import Roller
+from ingest.rollup_marks import Marks
 from tests.integration.cloud_api.test_telemetry import NOON, at
 from tests.support.cloud import TestCloud
 
@@ -136,3 +141,19 @@ async def test_what_is_wrong_is_named(cloud: TestCloud, query: str, field: str) 
     for path in ("/a", ""):
         answer = await viewer.get(f"/api/v1/telemetry{path}?{query}")
         assert (answer.status_code, answer.json()["field"]) == (422, field)
+
+
+async def test_where_an_organization_has_let_its_readings_go_the_rollups_answer(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    await cloud.readings("pump-1", "salt", {at(60 * n): float(n) for n in range(60)})
+    pool = cloud.parts.telemetry_pool
+    assert await Roller(pool, Marks(), Partitions(pool, None, period=MINUTES)).settle()
+    async with pool.acquire() as connection:
+        await retention_table.put(connection, "default", "raw", 2)
+    await pool.execute("delete from telemetry.telemetry")
+    for stretch in (DAY, {"from": at(0).isoformat(), "to": at(HOUR).isoformat()}):
+        found = await get(cloud, "/pump-1", **stretch, measurements="salt")
+        assert found["resolution"] != "raw"
+        assert found["columns"]["salt"][-1] == pytest.approx(59, abs=5)
+    wrong = await (await cloud.member("viewer")).get("/api/v1/telemetry/pump-1", params={**DAY, "measurements": "salty"})
+    assert wrong.status_code == 422
