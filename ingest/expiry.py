@@ -14,7 +14,7 @@ import structlog
 from ingest import owner_reads, retention_table
 from ingest.partitions import Partitions
 from ingest.periods import RAW
-from ingest.retention_rules import Retention
+from ingest.retention_rules import INSTALLATION, Retention
 from ingest.roller import Roller
 from ingest.rollup_table import TABLES
 from ingest.rollups import DAY, HOUR, Level
@@ -71,6 +71,7 @@ class Expiry:
             return
         end = datetime.combine(RAW.start(expired[-1].number + 1), datetime.min.time(), UTC)
         if await self._roller.settle(end):
+            await retention_table.let_go(self._pool, INSTALLATION, end)
             await self._days.drop_expired()
         else:
             log.warning("readings beyond retention stay until their rollups are drained", before=end.isoformat())
@@ -91,6 +92,8 @@ class Expiry:
         gone = 0
         for device in await owner_reads.devices_of(self._registry, organization):
             while (first := await retention_table.oldest(self._pool, device, before)) is not None:
+                if not gone:
+                    await retention_table.let_go(self._pool, organization, before)
                 low = first.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
                 high = min(before, low + 6 * HOUR)
                 gone += await self._rested(retention_table.delete_readings(self._pool, device, low, high))

@@ -19,6 +19,7 @@ from ingest.metrics import IngestMetrics
 from ingest.partitions import Partitions
 from ingest.periods import MINUTES
 from ingest.retention import Upkeep
+from ingest.retention_rules import Retention
 from ingest.roller import Roller
 from ingest.rollup_marks import Marks
 from ingest.store import Outcome, Store
@@ -82,6 +83,11 @@ class TelemetryPipeline:
         )
         self._announcer = Announcer(bus, latest, self._metrics)
         self._patience = Patience("telemetry clocks, numbers and partitions")
+
+    @property
+    def retention(self) -> Retention:
+        """How long readings are kept at present, and which are gone."""
+        return self._builder.retention
 
     @property
     def raw_days(self) -> int:

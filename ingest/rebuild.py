@@ -14,6 +14,7 @@ from ingest.build import BatchBuilder
 from ingest.dead_letters_table import Claimed, storable
 from ingest.event_table import EventRow, StatusRow
 from ingest.ledger import Ledger
+from ingest.retention_rules import Retention
 from ingest.validate import Window, clock_hint
 from iotsphere import topics
 from iotsphere.delivery import Delivery
@@ -58,15 +59,16 @@ class Rebuilder:
 
     Args:
         pool: the telemetry database, for the clocks of devices that have none.
+        retention: how long readings are kept, and which are gone.
         clock: seconds since the Unix epoch.
     """
 
     def __init__(
-        self, pool: Pool, types: Mapping[str, DeviceType], retention_days: int, clock: Callable[[], float] = time.time
+        self, pool: Pool, types: Mapping[str, DeviceType], retention: Retention, clock: Callable[[], float] = time.time
     ) -> None:
-        self._pool, self._retention_days, self._clock = pool, retention_days, clock
+        self._pool, self._retention, self._clock = pool, retention, clock
         self._boots, self._ledger = BootOffsets(), Ledger()
-        self._builder = BatchBuilder(types, retention_days, self._boots, self._ledger)
+        self._builder = BatchBuilder(types, retention.raw, self._boots, self._ledger)
 
     async def rebuild(self, claimed: Claimed, device: DeviceRecord | None) -> Rebuilt:
         """Decode and check the message as of its arrival. What is wrong is in the result's letters.
@@ -123,7 +125,7 @@ class Rebuilder:
 
     def _refuse_expired(self, rebuilt: Rebuilt) -> None:
         """What was young enough when it came may be too old to be kept by now."""
-        window = self._window()
+        window = self._retention.window(self._clock() * 1000, rebuilt.delivery.device.organization)
         expired = [row for row in rebuilt.rows if unix_us(row[1]) < window.low * 1000]
         if expired:
             gone = letter(rebuilt.delivery, expired[0][2], "clock", clock_hint(unix_us(expired[0][1]) / 1000, window.now))
@@ -131,11 +133,8 @@ class Rebuilder:
             rebuilt.letters.append(gone)
 
     def _event(self, rebuilt: Rebuilt) -> None:
-        built = event_build.build(rebuilt.delivery, Window.at(rebuilt.delivery.received_at, self._retention_days))
+        built = event_build.build(rebuilt.delivery, Window.at(rebuilt.delivery.received_at, self._retention.raw))
         if isinstance(built, DeadLetter):
             rebuilt.letters = [built]
         else:
             rebuilt.event = built
-
-    def _window(self) -> Window:
-        return Window.at(self._clock() * 1000, self._retention_days)

@@ -13,7 +13,14 @@ insert into telemetry.retention (organization_id, what, days) values ($1, $2, $3
 on conflict (organization_id, what) do update set days = excluded.days, changed_at = now()
 """
 _RAW_SINCE = """
-select organization_id, now() - make_interval(days => days) as since from telemetry.retention where what = 'raw'
+select organization_id, max(since) as since from (
+    select organization_id, now() - make_interval(days => days) as since from telemetry.retention where what = 'raw'
+    union all select organization_id, before from telemetry.raw_gone
+) s group by organization_id
+"""
+_LET_GO = """
+insert into telemetry.raw_gone as g (organization_id, before) values ($1, $2)
+on conflict (organization_id) do update set before = greatest(g.before, excluded.before)
 """
 _OLD_ROLLUPS = "delete from {table} where ctid = any(array(select ctid from {table} where bucket < $1 limit $2))"
 _OLD_ROLLUPS_SIZE = "select count(*)::float8 * 150 as bytes, min(bucket) as oldest from {table} where bucket < $1"
@@ -31,7 +38,13 @@ async def read(connection: "Connection | Pool", raw_days: int) -> Retention:
     shorter = {
         row["organization_id"]: row["days"] for row in rows if row["organization_id"] != INSTALLATION and row["days"] < raw
     }
-    return Retention(raw, levels, shorter)
+    gone = await connection.fetch("select organization_id, before from telemetry.raw_gone")
+    return Retention(raw, levels, shorter, {row["organization_id"]: row["before"] for row in gone})
+
+
+async def let_go(pool: Pool, organization: str, before: datetime) -> None:
+    """Note that raw readings before a moment go: before they do."""
+    await pool.execute(_LET_GO, organization, before)
 
 
 async def raw_since(pool: Pool) -> Mapping[str, datetime]:

@@ -154,7 +154,7 @@ class Parts:
         )  # fmt: skip
         self.replayer = Replayer(
             Slot(options.telemetry), pools.events, Partitions(pools.telemetry, days), self.registry,
-            lambda: Rebuilder(pools.telemetry, device_types(), self.telemetry.raw_days),
+            lambda: Rebuilder(pools.telemetry, device_types(), self.telemetry.retention),
             room=self.guard.ready, announce=self.telemetry.announce, metrics=metrics,
         )  # fmt: skip
         self.events = EventPipeline(

@@ -22,7 +22,6 @@ TESTED_OTHERWISE: dict[str, str] = {
     "ingest/charts.py": "over HTTP in integration/cloud_api/test_histories.py",
     "ingest/export_reads.py": "integration/cloud_api/test_export.py, through the reader above it",
     "ingest/imports_table.py": "integration/ingest/test_importing.py, through the importer above it",
-    "ingest/retention.py": "what it calls daily is in integration/ingest/test_partitions.py",
     "ingest/timescale_reads.py": "contract/test_engines.py, through the engine that chooses it",
     "ingest/telemetry_reads.py": "integration/ingest/test_history.py and test_latest.py, through the readers above it",
     "iotsphere/infra/logging.py": "a library is set up, nothing is decided",

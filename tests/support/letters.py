@@ -10,6 +10,7 @@ from ingest.partitions import Partitions
 from ingest.rebuild import Rebuilder
 from ingest.replay import Replayer
 from ingest.replays_table import Replay
+from ingest.retention_rules import Retention
 from ingest.store import Slot
 from iotsphere.registry import DeviceRecord
 from tests.support.devices import TYPES, thermometer
@@ -48,7 +49,7 @@ async def replayer(
         it.pool,
         Partitions(it.pool, RETENTION_DAYS),
         Known({d.id: d for d in devices or [thermometer()]}),
-        lambda: Rebuilder(it.pool, types, RETENTION_DAYS),
+        lambda: Rebuilder(it.pool, types, Retention(RETENTION_DAYS)),
         **{"room": room, "announce": it.pipeline.announce, "metrics": it.metrics, **changes},
     )
     try:

@@ -119,6 +119,28 @@ async def test_what_is_set_is_read(pool: Pool) -> None:
     assert {who: round((datetime.now(UTC) - moment) / DAY) for who, moment in since.items()} == {"*": 20, "long": 25}
 
 
+async def test_a_late_reading_does_not_take_the_place_of_a_rollup_of_what_is_gone(pool: Pool, expiry: Expiry) -> None:
+    await expiry.turn(Retention(30, shorter={"brief": 5}))
+    async with pool.acquire() as connection:
+        await retention_table.put(connection, "*", "raw", 60)
+    retention = await retention_table.read(pool, 60)
+    assert retention.gone == {"*": OLD + DAY, "brief": cutoff(time.time(), 5)}
+    builder = BatchBuilder(TYPES, 30, BootOffsets(), Ledger())
+    builder.keep(retention)
+    for organization, moment, taken in (
+        ("default", OLD, False), ("default", OLD + DAY, True), ("brief", RECENT, False), ("brief", TODAY - 4 * DAY, True),
+    ):  # fmt: skip
+        late = delivery(
+            {"ts": round(moment.timestamp() * 1000), "values": {"temperature": 1}},
+            device=replace(thermometer("t-1"), organization=organization),
+        )
+        batch = builder.build([late], time.time() * 1000)
+        assert (len(batch.fresh.rows), [one.category for one in batch.letters]) == ((1, []) if taken else (0, ["clock"]))
+    assert (await retention_table.raw_since(pool))["*"] == OLD + DAY, "charts read rollups before"
+    await retention_table.let_go(pool, "*", OLD)
+    assert (await retention_table.read(pool, 60)).gone["*"] == OLD + DAY, "what is gone stays gone"
+
+
 def test_readings_that_would_go_the_next_night_are_refused() -> None:
     builder = BatchBuilder(TYPES, 30, BootOffsets(), Ledger())
     now = time.time() * 1000
