@@ -7,7 +7,8 @@ from ingest.batch import Row, moment_of
 from ingest.import_columns import Columns
 from ingest.import_lines import Record
 from ingest.import_times import ReadTime
-from ingest.validate import Declared, Window, check_name, clock_hint, declared_by, metadata, number, quality
+from ingest.retention_rules import Retention
+from ingest.validate import Declared, check_name, clock_hint, declared_by, metadata, number, quality
 from iotsphere.devices._spec import DeviceType
 from iotsphere.errors import Refused
 from iotsphere.registry import DeviceRecord
@@ -33,8 +34,8 @@ class Rows:
         read_time: how times are written.
         device: of all lines; None: each names its own. A line that names another one is not stored.
         devices: those that are registered.
-        window: which times are kept.
-        retention_days: for the hint when one is not.
+        retention: how long readings are kept; an organization may keep its own for less.
+        now: ms since the Unix epoch.
     """
 
     def __init__(
@@ -44,14 +45,15 @@ class Rows:
         device: str | None,
         devices: Mapping[str, DeviceRecord],
         types: Mapping[str, DeviceType],
-        window: Window,
-        retention_days: int,
+        retention: Retention,
+        now: float,
     ) -> None:
         self._columns, self._read_time, self._device, self._devices = columns, read_time, device, devices
         self._width = columns.width
         self._declared = {key: declared_by(found) for key, found in types.items()}
         self._nothing = Declared({}, {})
-        self._window, self._retention_days = window, retention_days
+        self._retention = retention
+        self._window, self._narrower = retention.window(now), retention.narrower(now)
         self._good_names: set[str] = set()
 
     def read(self, record: Record, rejects: list[Reject]) -> list[Row]:
@@ -62,8 +64,8 @@ class Rows:
                 raise Refused("validation", _too_short(fields, columns))
             if any(fields[columns.fields :]):
                 raise Refused("validation", f"it has {len(fields)} fields, and the header has {columns.fields}")
-            micros = self._moment(fields[columns.time])
             device = self._owner(fields)
+            micros = self._moment(fields[columns.time], device.organization)
         except Refused as error:
             rejects.append(Reject(record.line, error.reason, fields))
             return []
@@ -81,15 +83,22 @@ class Rows:
                 rejects.append(Reject(record.line, f"{name}: {error.reason}" if name else error.reason, fields))
         return rows
 
-    def _moment(self, text: str) -> int:
+    def _moment(self, text: str, organization: str) -> int:
         micros = self._read_time(text.strip())
         ms = micros / 1000
-        if ms < self._window.low:
-            raise Refused("clock", f"{self._age(ms)}: readings are kept for {self._retention_days} days; keep them longer with "
-                          "`iotsphere telemetry retention --raw DAYS`, and import it again")  # fmt: skip
+        if ms < self._narrower.get(organization, self._window).low:
+            raise Refused("clock", f"{self._age(ms)}: {self._kept(organization)}, and import it again")
         if ms > self._window.high:
             raise Refused("clock", clock_hint(ms, self._window.now))
         return micros
+
+    def _kept(self, organization: str) -> str:
+        days = self._retention.shorter.get(organization)
+        org = "" if days is None else f" --org {organization}"
+        return (
+            f"readings are kept for {self._retention.raw if days is None else days} days; keep them longer with "
+            f"`iotsphere telemetry retention --raw DAYS{org}`"
+        )
 
     def _age(self, ms: float) -> str:
         return f"{(self._window.now - ms) / 86_400_000:.1f} days ago"

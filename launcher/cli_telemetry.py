@@ -56,7 +56,7 @@ def import_readings(
         delimiter=_delimiter(delimiter), rejects=rejects or file.with_name(file.name + ".rejects.csv"), again=again,
     )  # fmt: skip
     kept = with_telemetry(lambda c: telemetry_retention.current(c, settings().retention_days))
-    stores = work.Stores(dsn=where().dsn, telemetry_dsn=telemetry_dsn(), redis_url=where().redis_url, retention_days=kept.raw)
+    stores = work.Stores(dsn=where().dsn, telemetry_dsn=telemetry_dsn(), redis_url=where().redis_url, retention=kept)
     began = time.monotonic()
     if dry_run:
         report = asyncio.run(work.try_import(wanted, stores))

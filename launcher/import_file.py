@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import BinaryIO
@@ -22,7 +22,7 @@ from ingest.importing import Importer, Report, try_out
 from ingest.imports_table import Progress
 from ingest.latest import LatestStore
 from ingest.partitions import Partitions
-from ingest.validate import Window
+from ingest.retention_rules import Retention
 from iotsphere.devices import device_types
 from iotsphere.errors import InvalidInput
 from iotsphere.infra.postgres import make_pool, unavailable_as_ours
@@ -63,7 +63,7 @@ class Stores:
     dsn: str
     telemetry_dsn: str
     redis_url: str
-    retention_days: int
+    retention: Retention
 
 
 async def try_import(wanted: Wanted, stores: Stores) -> Report:
@@ -73,7 +73,7 @@ async def try_import(wanted: Wanted, stores: Stores) -> Report:
         InvalidInput: an option does not fit the file.
     """
     with opened(wanted) as (file, header):
-        rows = _rows(wanted, header, await _devices(stores), stores.retention_days)
+        rows = _rows(wanted, header, await _devices(stores), stores.retention)
         return try_out(Lines(file, wanted.delimiter, header.line), rows)
 
 
@@ -85,7 +85,7 @@ async def import_file(wanted: Wanted, stores: Stores, on_progress: Callable[[Pro
         StoreUnavailable: a database is away; started again, it goes on where it was.
     """
     with opened(wanted) as (file, header):
-        rows = _rows(wanted, header, await _devices(stores), stores.retention_days)
+        rows = _rows(wanted, header, await _devices(stores), stores.retention)
         async with AsyncExitStack() as stack:
             async with unavailable_as_ours():
                 pool = await stack.enter_async_context(await make_pool(stores.telemetry_dsn, name="import", high=2))
@@ -99,7 +99,7 @@ async def import_file(wanted: Wanted, stores: Stores, on_progress: Callable[[Pro
             known = fingerprint(file, wanted.how)
             if wanted.again:
                 await imports_table.forget(connection, known)
-            importer = Importer(connection, Partitions(pool, stores.retention_days), latest, wanted.rejects, on_progress)
+            importer = Importer(connection, Partitions(pool, stores.retention.raw), latest, wanted.rejects, on_progress)
             return await importer.run(known, file, wanted.delimiter, header, rows)
 
 
@@ -121,13 +121,13 @@ def opened(wanted: Wanted) -> Iterator[tuple[BinaryIO, Record]]:
         yield file, header
 
 
-def _rows(wanted: Wanted, header: Record, devices: Mapping[str, DeviceRecord], retention_days: int) -> Rows:
+def _rows(wanted: Wanted, header: Record, devices: Mapping[str, DeviceRecord], retention: Retention) -> Rows:
     if wanted.device is not None and wanted.device not in devices:
         raise InvalidInput("device", f"no device {wanted.device} is registered")
     places = columns(header.fields, wanted.mapped, one_device=wanted.device is not None)
-    window = Window.at(time.time() * 1000, retention_days)
     read_time = time_reader(wanted.time_format, _zone(wanted.timezone))
-    return Rows(places, read_time, wanted.device, devices, device_types(), window, retention_days)
+    kept = replace(retention, gone={})  # a file brings a stretch back as a whole
+    return Rows(places, read_time, wanted.device, devices, device_types(), kept, time.time() * 1000)
 
 
 def _zone(name: str | None) -> tzinfo | None:

@@ -18,7 +18,7 @@ from ingest.import_rows import Rows
 from ingest.import_times import time_reader
 from ingest.importing import Importer, Report
 from ingest.partitions import Partitions
-from ingest.validate import Window
+from ingest.retention_rules import Retention
 from tests.support.devices import TYPES, delivery, thermometer
 from tests.support.ingest import TestIngest, now_ms, running_ingest
 from tests.support.waiting import until
@@ -44,8 +44,9 @@ async def bring_in(made: Importer, path: Path) -> Report:
         known = fingerprint(file, "")
         header = next(iter(Lines(file, ",")))
         places = columns(header.fields, {}, one_device=False)
-        window = Window.at(time.time() * 1000, RETENTION_DAYS)
-        rows = Rows(places, time_reader("ms", None), None, {"t-1": thermometer()}, TYPES, window, RETENTION_DAYS)
+        rows = Rows(
+            places, time_reader("ms", None), None, {"t-1": thermometer()}, TYPES, Retention(RETENTION_DAYS), time.time() * 1000
+        )
         return await made.run(known, file, ",", header, rows)
 
 

@@ -1,6 +1,7 @@
 """What lines become."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ from ingest.import_columns import Columns
 from ingest.import_lines import Record
 from ingest.import_rows import Reject, Rows
 from ingest.import_times import time_reader
-from ingest.validate import Window
+from ingest.retention_rules import Retention
 from tests.support.devices import TYPES, thermometer
 
 NOW_MS = 1_767_268_800_000
@@ -19,9 +20,9 @@ WIDE = Columns(0, None, None, [("temperature", 1), ("humidity", 2)], 3)
 
 def read(columns: Columns, *fields: str, device: str | None = None) -> tuple[list[tuple[object, ...]], list[str]]:
     rejects: list[Reject] = []
-    rows = Rows(columns, time_reader("ms", None), device, {"t-1": thermometer()}, TYPES, Window.at(NOW_MS, 30), 30).read(
-        Record(list(fields), 0, 7), rejects
-    )
+    devices = {"t-1": thermometer(), "brief-1": replace(thermometer("brief-1"), organization="brief")}
+    made = Rows(columns, time_reader("ms", None), device, devices, TYPES, Retention(30, shorter={"brief": 5}), NOW_MS)
+    rows = made.read(Record(list(fields), 0, 7), rejects)
     assert all(reject.line == 7 and reject.fields == list(fields) for reject in rejects)
     return [(*row[:4], json.loads(row[4] or "null")) for row in rows], [reject.reason for reject in rejects]
 
@@ -73,3 +74,13 @@ def test_what_is_not_stored_says_why(fields: tuple[str, ...], reason: str) -> No
     rows, [told] = read(LONG, *fields)
     assert rows == []
     assert reason in told
+
+
+def test_an_organization_that_keeps_less_gets_no_reading_that_would_go_the_next_night() -> None:
+    week_ago = str(NOW_MS - 7 * 86_400_000)
+    assert len(read(LONG, week_ago, "t-1", "temperature", "1")[0]) == 1
+    rows, [reason] = read(LONG, week_ago, "brief-1", "temperature", "1")
+    assert rows == []
+    assert reason.startswith("7.0 days ago: readings are kept for 5 days; keep them longer with `iotsphere telemetry retention")
+    assert "--org brief`" in reason
+    assert len(read(LONG, str(NOW_MS - 4 * 86_400_000), "brief-1", "temperature", "1")[0]) == 1
