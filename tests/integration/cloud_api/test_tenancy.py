@@ -38,6 +38,11 @@ async def foreign(cloud: TestCloud) -> dict[str, str]:
     await owner.patch("/api/v1/devices/demo-pump/shadows/extra", json={"desired": {"a": 5}})
     await owner.post("/api/v1/devices/demo-pump/certificate")
     serial = (await owner.get("/api/v1/devices/demo-pump/certificates")).json()["items"][0]["serial"]
+    await cloud.parts.pool.execute("insert into asset.capabilities values ('pumps', 'Pumps')")
+    await cloud.parts.pool.execute(
+        "insert into asset.assets (asset_id, device_id, name, model) values ('a', 'demo-pump', 'A', 'm')"
+    )
+    await cloud.parts.pool.execute("insert into asset.asset_capabilities values ('a', 'pumps', 'one')")
     letter = await cloud.parts.pool.fetchval(
         """insert into telemetry.dead_letters (id, device_id, organization_id, topic, payload, category, reason)
            overriding system value
@@ -136,8 +141,11 @@ async def test_the_tenant_role_sees_one_organization_and_passes_no_by_way(cloud:
     bypass = await pool.fetchrow("select rolsuper, rolbypassrls, rolcanlogin from pg_roles where rolname = 'iotsphere_tenant'")
     assert bypass is not None
     assert tuple(bypass) == (False, False, False)
-    tables = ["registry.devices", "registry.users", "registry.certificates", "ops.commands", "shadow.documents",
-              "ops.events", "ops.device_status", "telemetry.dead_letters", "telemetry.replays"]  # fmt: skip
+    tables = [
+        "registry.devices", "registry.users", "registry.certificates", "asset.asset_capabilities", "ops.commands",
+        "ops.command_transitions", "ops.events", "ops.device_status", "shadow.documents", "telemetry.dead_letters",
+        "telemetry.replays",
+    ]  # fmt: skip
     for scope, some in (("default", False), ("demo", True), ("*", True), ("", False)):
         async with Tenancy(pool).transaction(scope) as connection:
             for table in tables:
@@ -151,10 +159,25 @@ async def test_a_tenant_writes_nothing_for_others_and_touches_no_secrets(cloud: 
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with tenancy.transaction("default") as connection:
             await connection.execute("insert into asset.locations values ('l', 'demo', 'theirs')")
-    for table in ("telemetry.telemetry", "registry.refresh_tokens"):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with tenancy.transaction("default") as connection:
+            await connection.execute("insert into asset.asset_capabilities values ('a', 'pumps', 'mine')")
+    for table in ("telemetry.telemetry", "telemetry.boots", "registry.refresh_tokens"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with tenancy.transaction("*") as connection:
                 await connection.fetch(f"select * from {table}")
+
+
+async def test_every_table_that_a_tenant_reaches_keeps_to_rows_or_is_a_list_of_words_to_read(cloud: TestCloud) -> None:
+    rows = await cloud.parts.pool.fetch(
+        """select c.oid::regclass::text as name, array_agg(lower(p.privilege) order by p.privilege) as rights
+           from pg_class c join pg_namespace s on s.oid = c.relnamespace
+           cross join unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) as p (privilege)
+           where s.nspname in ('registry', 'asset', 'ops', 'shadow', 'telemetry') and c.relkind in ('r', 'p', 'v', 'm')
+             and has_table_privilege('iotsphere_tenant', c.oid, p.privilege)
+             and not c.relrowsecurity group by 1"""
+    )
+    assert {row["name"]: row["rights"] for row in rows} == {"asset.capabilities": ["select"], "ops.command_lifecycle": ["select"]}
 
 
 async def test_a_connection_that_served_one_tenant_serves_the_next_as_itself(cloud: TestCloud) -> None:

@@ -93,3 +93,20 @@ async def test_of_writers_that_hurry_each_finds_what_the_other_has_left(parts: P
     assert all(isinstance(result, str | asyncpg.CheckViolationError) for result in results)
     life = await parts.life(made.id)
     assert life[1:] in ([end] for end in ends) or life[1:-1] == ["timed_out"]
+
+
+async def test_what_was_noted_stays_and_goes_with_its_command(parts: Parts, pool: Pool) -> None:
+    made, other = await parts.fire(), await parts.fire()
+    await lead(pool, made.id, "sent", "succeeded")
+    for statement in (
+        "delete from ops.command_transitions where command_id = $1",
+        "delete from ops.command_transitions where command_id = $1 and n = 3",
+        "update ops.command_transitions set actor = 'nobody' where command_id = $1 and n = 3",
+        "update ops.command_transitions set at = at - interval '1 s' where command_id = $1",
+    ):
+        with pytest.raises(asyncpg.CheckViolationError, match="stays as it was written"):
+            await pool.execute(statement, made.id)
+    assert await parts.life(made.id) == ["queued", "sent", "succeeded"]
+    await pool.execute("delete from ops.commands where id = $1", made.id)
+    rows = await pool.fetch("select command_id from ops.command_transitions where command_id in ($1, $2)", made.id, other.id)
+    assert [row["command_id"] for row in rows] == [other.id]
