@@ -11,7 +11,9 @@ import threading
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
+
+import msgspec
 
 from device_sdk.changes import Changes, Kept
 from device_sdk.gaps import Gap
@@ -37,6 +39,7 @@ commit;
 _ADD = "insert into entry values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _COMMAND = "insert into command (id, answer) values (?, ?) on conflict (id) do update set answer = excluded.answer"
 _FORGET = "delete from command where place <= (select max(place) from command) - ?"
+_T = TypeVar("_T")
 
 
 class OutboxUnavailable(TemporaryError):
@@ -65,16 +68,21 @@ class Journal:
             Misconfigured: it cannot be opened, is another device's, or another process has it open.
         """
         try:
-            self.path.touch(mode=0o600)  # readings are nobody else's business
+            return self._load_or_begin_anew()
+        except (OSError, sqlite3.DatabaseError) as error:
+            held = "; another program has it open" if _code(error) == sqlite3.SQLITE_BUSY else ""
+            raise Misconfigured(f"the outbox {self.path} cannot be used: {error}{held}") from error
+
+    def _load_or_begin_anew(self) -> Kept:
+        self.path.touch(mode=0o600)  # readings are nobody else's business
+        try:
             return self._load()
-        except OSError as error:
-            raise Misconfigured(f"the outbox {self.path} cannot be used: {error}") from error
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                held = "; another program has it open" if error.sqlite_errorcode == sqlite3.SQLITE_BUSY else ""
-                raise Misconfigured(f"the outbox {self.path} cannot be used: {error}{held}") from error
+            if not _is_damage(error):
+                raise
             self._put_aside(error)
-            return self._load()
+        self.path.touch(mode=0o600)
+        return self._load()
 
     def attempt(self, changes: Changes) -> OutboxUnavailable | None:
         """Write everything, or nothing; returns what was in the way."""
@@ -110,17 +118,20 @@ class Journal:
 
     def _load(self) -> Kept:
         with self._lock:
-            connection = self._open()
-            found = connection.execute("select device, boot, seq from run").fetchone()
-            if found is not None and found[0] != self._device:
-                raise Misconfigured(f"the outbox {self.path} belongs to the device {found[0]}")
-            return Kept(
-                boot=found[1] if found else "",
-                seq=found[2] if found else 0,
-                entries=[_entry(row) for row in connection.execute("select * from entry order by id")],
-                gaps=[Gap(*row) for row in connection.execute("select boot, first, last from gap order by rowid")],
-                commands=dict(connection.execute("select id, answer from command order by place")),
-            )
+            try:
+                return self._read(self._open())
+            except (ValueError, msgspec.ValidationError) as error:  # a text that is no UTF-8, a row that no version has written
+                raise sqlite3.DatabaseError(f"it holds what was never written: {error}") from error
+
+    def _read(self, connection: sqlite3.Connection) -> Kept:
+        runs = _rows(connection, "select device, boot, seq from run", tuple[str, str, int])
+        device, boot, seq = runs[0] if runs else (self._device, "", 0)
+        if device != self._device:
+            raise Misconfigured(f"the outbox {self.path} belongs to the device {device}")
+        entries = _rows(connection, "select * from entry order by id", tuple[int, int, str, bytes, int, float, str, int, int])
+        gaps = _rows(connection, "select boot, first, last from gap order by rowid", tuple[str, int, int])
+        commands = _rows(connection, "select id, answer from command order by place", tuple[str, bytes | None])
+        return Kept(boot, seq, [_entry(row) for row in entries], [Gap(*row) for row in gaps], dict(commands))
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -169,6 +180,21 @@ def _prepare(connection: sqlite3.Connection, synchronous: Synchronous) -> None:
         connection.executescript(_SCHEMA)
     elif version != VERSION:
         raise Misconfigured(f"the outbox is of version {version}; this program knows {VERSION}")
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Whether the file is at fault: also when tables are not those that were made, or SQLite's message is no text."""
+    return not isinstance(error, sqlite3.OperationalError) or _code(error) in (None, sqlite3.SQLITE_ERROR)
+
+
+def _code(error: Exception) -> int | None:
+    return getattr(error, "sqlite_errorcode", None)  # what did not come from SQLite has none
+
+
+def _rows(connection: sqlite3.Connection, query: str, kind: type[_T]) -> list[_T]:
+    """All rows, of exactly these types: in SQLite any column may hold anything."""
+    rows = connection.execute(query).fetchall()
+    return msgspec.convert(rows, list[kind], builtin_types=(bytes,))  # type: ignore[valid-type]
 
 
 def _row(entry: Entry) -> tuple[object, ...]:

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -141,4 +142,37 @@ def test_a_damaged_file_is_put_aside_and_a_new_one_begun(tmp_path: Path, caplog:
     assert made.attempt(Changes([entry(1)])) is None
     [aside] = tmp_path.glob("d.outbox.damaged-*")
     assert aside.read_bytes().startswith(b"this is")
+    assert "is damaged" in caplog.text
+    assert made.path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "update entry set stream = 99",
+        "update entry set topic = cast(x'ff' as text)",
+        "update entry set body = 'text'",
+        "update entry set seq = 'many'",
+        "update gap set first = 'none'",
+        "update command set id = cast(x'ff' as text)",
+        "update command set answer = 5",
+        "update run set seq = 'many'",
+        "update run set device = x'ff'",
+        "drop table gap",
+        "alter table entry drop column rank",
+        "pragma user_version = 0",
+    ],
+)
+def test_a_file_whose_content_makes_no_sense_is_put_aside_as_well(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = journal(tmp_path)
+    made.load()
+    made.attempt(Changes([entry(1)], gaps=[Gap("b", 4, 5)], commands={"c": b"{}"}, boot="b", seq=1))
+    made.close()
+    with closing(sqlite3.connect(made.path)) as connection:
+        connection.executescript(damage)
+    assert made.load() == Kept()
+    assert made.attempt(Changes([entry(2)])) is None
+    assert len(list(tmp_path.glob("d.outbox.damaged-*"))) == 1
     assert "is damaged" in caplog.text
