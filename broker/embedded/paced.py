@@ -17,6 +17,7 @@ class Paced(asyncio.Protocol):
 
     Attributes:
         unacknowledged, pending_bytes: what waits for the store.
+        spent: so much has counted for the rate so far.
         is_paused: the socket is not read.
         is_behind: what has been read is not handled yet; it goes on in a later turn of the loop, when nothing speaks against it.
     """
@@ -27,6 +28,7 @@ class Paced(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.unacknowledged = 0
         self.pending_bytes = 0
+        self.spent = 0
         self.is_paused = False
         self.is_behind = False
         self._buffer = b""
@@ -120,6 +122,7 @@ class Paced(asyncio.Protocol):
 
     def spend(self, count: int = 1) -> None:
         """So many messages, or packets that cost as much, for the rate."""
+        self.spent += count
         self._bucket.tokens -= count
         if self._bucket.tokens < 0:
             self._slow_down()

@@ -10,7 +10,7 @@ import pytest
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
 from broker.api import Lane
-from broker.embedded.codec import PINGRESP
+from broker.embedded.codec import PINGRESP, encode_publish
 from broker.embedded.limits import Limits
 from iotsphere import topics
 from tests.support.brokers import TestBroker, running_broker
@@ -278,11 +278,25 @@ async def _flood(client: WebSocketClient, data: bytes) -> None:
         await client.raw[1].drain()
 
 
-@pytest.mark.parametrize("what", [frame(FINAL | 0x09, b""), frame(BINARY, b"") + frame(FINAL | CONTINUATION, b"")])
-async def test_frames_without_content_count_for_the_rate_and_hold_nobody_up(pki: Pki, what: bytes) -> None:
+def cut(packet: bytes, size: int) -> bytes:
+    """A packet, so many bytes in a frame."""
+    return b"".join(frame(FINAL | BINARY, packet[start : start + size]) for start in range(0, len(packet), size))
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        frame(FINAL | 0x09, b"") * 5000,
+        (frame(BINARY, b"") + frame(FINAL | CONTINUATION, b"")) * 5000,
+        cut(encode_publish(READINGS, b"x" * 16_000, 0, 0), 2),
+        cut(encode_publish(READINGS, b"x" * 100_000, 0, 0), 100),
+    ],
+    ids=["pings", "empty", "two bytes", "a hundred bytes"],
+)
+async def test_frames_that_end_no_packet_count_for_the_rate_and_hold_nobody_up(pki: Pki, what: bytes) -> None:
     async with running_broker(pki, Limits(rate=2000, burst=500)) as it:
         calm, client = await it.client("calm"), await session(it)
-        sending = asyncio.create_task(_flood(client, what * 5000))
+        sending = asyncio.create_task(_flood(client, what))
         reading = asyncio.create_task(_slowest(calm))
         await until(lambda: it.broker.throttled >= 1)
         assert await reading < 0.25
@@ -290,6 +304,15 @@ async def test_frames_without_content_count_for_the_rate_and_hold_nobody_up(pki:
         client.vanish()
         await client.close()
         await calm.close()
+
+
+async def test_a_frame_for_each_packet_costs_no_more_than_the_packet(pki: Pki) -> None:
+    async with running_broker(pki, Limits(rate=1, burst=1000)) as it:
+        client = await session(it)
+        client.raw[1].write(frame(FINAL | BINARY, PINGREQ) * 900)
+        assert [await client.packet() for _ in range(900)] == [PINGRESP] * 900
+        assert it.broker.throttled == 0
+        await client.close()
 
 
 async def _slowest(client: RawClient) -> float:
