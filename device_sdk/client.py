@@ -158,7 +158,7 @@ class Device(BaseDevice[Handler]):
         """Send readings of one moment; ``ts`` in ms since the Unix epoch, now when absent.
 
         Raises:
-            InvalidInput: a reading that is no finite number, or that the device type does not declare.
+            InvalidInput: a reading that is no finite number or that the device type does not declare, or no moment of a calendar.
             OutboxUnavailable: the disk is full or broken; nothing was kept.
         """
         return self._keep(lambda ticket: self._session.publish([Reading(values, ts)], ticket, priority))

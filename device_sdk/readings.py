@@ -9,7 +9,7 @@ import msgspec
 
 from device_sdk.outbox import Entry, packed
 from iotsphere.errors import InvalidInput
-from iotsphere.messages import MAX_EXACT_INTEGER
+from iotsphere.messages import MAX_EXACT_INTEGER, YEAR_10000_MS
 
 Encoding = Literal["json", "msgpack"]
 MOST = 500  # readings of a message, however many are handed over at once
@@ -43,6 +43,16 @@ class Lost(msgspec.Struct):
     boot: str
     dropped: tuple[int, int]
     values: dict[str, float] = {}
+
+
+def check_moment(ts: float) -> None:
+    """Check that it is a moment of a calendar; whether a clock is right, only the platform can tell.
+
+    Raises:
+        InvalidInput: no finite number, before 1970 or after the year 9999.
+    """
+    if not isinstance(ts, int | float) or not 0 <= ts < YEAR_10000_MS:  # NaN is neither
+        raise InvalidInput("ts", "must be ms since the Unix epoch, of a year up to 9999")
 
 
 def check_values(values: Mapping[str, float]) -> None:

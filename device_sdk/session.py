@@ -18,7 +18,7 @@ from device_sdk.inbox import Inbox
 from device_sdk.keeping import Keeping
 from device_sdk.moments import Moments
 from device_sdk.outbox import RANK, Batching, Entry, Limits, Priority, Stream
-from device_sdk.readings import Encoder, Encoding, Reading, Telemetry, check_values, framed
+from device_sdk.readings import Encoder, Encoding, Reading, Telemetry, check_moment, check_values, framed
 from device_sdk.receipt import Receipt
 from device_sdk.shadow import DeviceShadow
 from device_sdk.typed import Typed
@@ -216,13 +216,15 @@ class DeviceSession:
         """Queue readings.
 
         Raises:
-            InvalidInput: no reading, one that is no finite number, or one that the device type does not declare.
+            InvalidInput: no reading, one that is no finite number or of no moment, or one that the device type does not declare.
         """
         if not readings:
             raise InvalidInput("readings", "must hold at least one")
         rank = _rank(priority)
         for reading in readings:
             check_values(reading.values)
+            if reading.ts is not None:
+                check_moment(reading.ts)
             self._typed.check_values(reading.values)
         for entry in self._entries(readings, rank):
             self.keeping.keep(entry, receipt)

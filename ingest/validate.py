@@ -10,12 +10,11 @@ from typing import Any
 
 from iotsphere.devices._spec import DeviceType
 from iotsphere.errors import Refused
-from iotsphere.messages import MAX_EXACT_INTEGER
+from iotsphere.messages import MAX_EXACT_INTEGER, YEAR_10000_MS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FUTURE_MS = 5 * 60 * 1000
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
-LATEST_MS = 253_402_300_800_000  # the year 10000
 SUMMABLE = 1e290  # as many readings as a bucket can count add up to less than the largest double
 # Offsets from UTC that clocks of this world have beside the whole hours from -12 to 14, in minutes.
 _ODD_OFFSETS = {-570, -210, -150, 210, 270, 330, 345, 390, 525, 570, 630, 765}
@@ -149,7 +148,7 @@ def clock_hint(ts: float, now: float) -> str:
         return f"{ts:.0f} ms is in {year}: the clock is not set; send boot and up instead"
     if offset := _offset(ahead):
         return f"{_hours(abs(offset))} {'ahead' if offset > 0 else 'behind'}: local time sent as UTC?"
-    if ts > LATEST_MS:
+    if ts > YEAR_10000_MS:
         return "ts is beyond every calendar: milliseconds since 1970 are wanted"
     return f"{abs(ahead) / HOUR_MS:.1f} h {'ahead of now' if ahead > 0 else 'ago, longer than readings are kept'}"
 

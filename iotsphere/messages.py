@@ -6,6 +6,7 @@ import msgspec
 
 MAX_PAYLOAD_BYTES = 128 * 1024
 MAX_EXACT_INTEGER = 2**53
+YEAR_10000_MS = 253_402_300_800_000
 
 
 class CommandRequest(msgspec.Struct, kw_only=True, frozen=True):

@@ -55,6 +55,15 @@ def test_two_readings_of_one_instant_have_two_times() -> None:
     assert [body["ts"] for _, body in sent(made)] == [NOW * 1000, NOW * 1000 + 0.001, 123.0]
 
 
+@pytest.mark.parametrize("ts", [float("nan"), float("inf"), 1e300, -1.0, 253_402_300_800_000, "1970-01-01"])
+def test_a_reading_of_no_moment_is_refused_and_takes_no_number(ts: Any) -> None:
+    made = online()
+    with pytest.raises(InvalidInput, match="ts: must be ms since the Unix epoch"):
+        made.publish([Reading({"x": 1}), Reading({"x": 2}, ts)])
+    publish(made, 3, 253_402_300_799_999)
+    assert [(body["ts"], body["seq"]) for _, body in sent(made)] == [(253_402_300_799_999, 1)]
+
+
 def test_a_clock_that_is_set_back_is_followed() -> None:
     clock = Clock()
     made = online(clock=clock)
