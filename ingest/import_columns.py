@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from iotsphere.errors import InvalidInput
+from ingest.validate import check_name
+from iotsphere.errors import InvalidInput, Refused
 
 TIME, DEVICE, MEASUREMENT, VALUE = "time", "device", "measurement", "value"
 _NAMES: Mapping[str, tuple[str, ...]] = {
@@ -46,7 +47,7 @@ def columns(header: Sequence[str], mapped: Mapping[str, str], *, one_device: boo
         one_device: the device is given for all lines, and no column need tell it.
 
     Raises:
-        InvalidInput: one is missing, or there is none of that name.
+        InvalidInput: one is missing, or there is none of that name; or what would be a measurement's name is none.
     """
     names = [name.strip() for name in header]
     if len(set(names)) != len(names):
@@ -80,8 +81,16 @@ def _position(key: str, column: str, names: Sequence[str]) -> int:
 
 def _wide(names: Sequence[str], wide: Mapping[str, str], taken: set[int | None]) -> Sequence[tuple[str, int]]:
     if wide:
-        return [(key, _position(key, column, names)) for key, column in wide.items()]
+        return [(_checked(key), _position(key, column, names)) for key, column in wide.items()]
     found = [(name, place) for place, name in enumerate(names) if place not in taken and name.lower() not in OTHERS]
     if not found:
         raise InvalidInput("map", "there is no column with values")
-    return found
+    return [(_checked(name), place) for name, place in found]
+
+
+def _checked(name: str) -> str:
+    try:
+        check_name(name)
+    except Refused as error:
+        raise InvalidInput("map", f"{error.reason}; say which columns to read, and as what: --map NAME=COLUMN") from error
+    return name

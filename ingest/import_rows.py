@@ -76,7 +76,7 @@ class Rows:
             if not text and columns.measurement is None:
                 continue
             try:
-                key = name or self._name(fields)
+                key = name if columns.measurement is None else self._name(fields)
                 value = _number(text)
                 rows.append((device.id, moment_of(micros), key, value, quality(key, value, declared, IMPORTED)))
             except Refused as error:

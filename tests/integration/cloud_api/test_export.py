@@ -63,6 +63,17 @@ async def test_lines_of_json_say_the_same(cloud: TestCloud) -> None:
     assert (second["value"], second["unit"], second["title"], second["quality"]) == (None, "", None, "undeclared")
 
 
+@pytest.mark.parametrize("name", ['q"uo"te,d', "a\nb", "esc\x1b[31m", "back\\slash"])
+async def test_a_name_of_any_characters_that_is_stored_shifts_no_column(cloud: TestCloud, name: str) -> None:
+    await cloud.device("pump-1")
+    await cloud.readings("pump-1", name, {at(0): 1.5})
+    viewer = await cloud.member("viewer")
+    [row] = csv.DictReader(io.StringIO((await viewer.get("/api/v1/telemetry/pump-1", params=QUERY, headers=CSV)).text))
+    assert (row["measurement"], row["value"]) == (name, "1.5")
+    [line] = (await viewer.get("/api/v1/telemetry/pump-1", params=QUERY, headers=NDJSON)).text.splitlines()
+    assert json.loads(line)["measurement"] == name
+
+
 async def test_pages_of_an_export_meet_without_a_gap_or_an_overlap(cloud: TestCloud) -> None:
     await cloud.device("pump-1")
     await lay(cloud, "pump-1", 50)

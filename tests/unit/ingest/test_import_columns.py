@@ -33,6 +33,9 @@ def test_what_the_caller_says_counts() -> None:
         (["time", "device"], {}, "no column with values"),
         (["time", "device", "x", "x"], {}, "one name: x"),
         (["time", "device", "x"], {"flow": "y"}, "flow=y: there is no such column, but time, device, x"),
+        (["time", "device", "=1+1"], {}, "'=1.1' is no measurement name.*--map NAME=COLUMN"),
+        (["time", "device", "x", ""], {}, "'' is no measurement name"),
+        (["time", "device", "x"], {"an x": "x"}, "'an x' is no measurement name"),
     ],
 )
 def test_what_is_missing_is_named(header: list[str], mapped: dict[str, str], reason: str) -> None:
