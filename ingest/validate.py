@@ -19,6 +19,7 @@ SUMMABLE = 1e290  # as many readings as a bucket can count add up to less than t
 # Offsets from UTC that clocks of this world have beside the whole hours from -12 to 14, in minutes.
 _ODD_OFFSETS = {-570, -210, -150, 210, 270, 330, 345, 390, 525, 570, 630, 765}
 _UNITS = ((1e-3, "seconds"), (1e3, "microseconds"), (1e6, "nanoseconds"))
+_RESERVED = "ts"  # stands beside the measurements in a history
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}\Z")
 
 _KINDS = {str: "a text", list: "a list", dict: "an object", type(None): "null", bytes: "binary data"}
@@ -93,6 +94,8 @@ def check_name(name: str) -> None:
     """
     if not _NAME.match(name):
         raise Refused("validation", f"{name[:80]!r} is no measurement name: a letter, then at most 63 of A-Z a-z 0-9 _ . -")
+    if name == _RESERVED:
+        raise Refused("validation", f"{name!r} is the time of a reading: a measurement needs another name")
 
 
 def number(value: Any) -> float:

@@ -51,7 +51,7 @@ def test_names(name: str) -> None:
     check_name(name)
 
 
-@pytest.mark.parametrize("name", ["", "1st", "_x", "A" * 65, "a b", "a\0", "ä", "a\n", "\ud800"])
+@pytest.mark.parametrize("name", ["", "1st", "_x", "A" * 65, "a b", "a\0", "ä", "a\n", "\ud800", "ts"])
 def test_bad_names(name: str) -> None:
     with pytest.raises(Refused):
         check_name(name)
