@@ -1,8 +1,5 @@
 """Imports a file: readings and the place in the file that they reach are one commit, so that a killed import goes on there."""
 
-import csv
-import io
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +11,7 @@ import asyncpg
 from ingest import imports_table, rollup_table, telemetry_table
 from ingest.batch import Row, day_of, text_of, unix_us
 from ingest.import_lines import Lines, Record
+from ingest.import_rejects import RejectsFile
 from ingest.import_rows import Reject, Rows
 from ingest.imports_table import Progress
 from ingest.latest import LatestStore
@@ -133,6 +131,7 @@ class Importer:
 
         Raises:
             StoreUnavailable: PostgreSQL is away; started again, it goes on where it was.
+            InvalidInput: the file for rejects is another file, or has lost some.
         """
         async with unavailable_as_ours():
             progress, ended = await imports_table.begin(self._connection, id, file.name)
@@ -141,29 +140,31 @@ class Importer:
             if not progress.position:
                 progress.position, progress.line = header.position, header.line
             report = Report(skipped=progress.line - header.line)
-            self._cut_rejects(progress)
+            rejects = RejectsFile(self._rejects, file)
+            rejects.cut(progress.rejects_size)
             file.seek(progress.position)
             lines = Lines(file, delimiter, progress.line)
             for batch in batches(lines, rows):
-                await self._commit(id, batch, header, lines, progress)
+                await self._commit(id, batch, header, lines, progress, rejects)
                 report.lines += batch.lines
                 report.add(batch.rows, batch.rejects)
                 self._on_progress(progress)
             await imports_table.move(self._connection, id, progress, ended=True)
         return report
 
-    def _cut_rejects(self, progress: Progress) -> None:
-        """What was written for a batch that was not committed is written again with it."""
-        if self._rejects.exists() and progress.rejects_size:
-            os.truncate(self._rejects, progress.rejects_size)
-        elif self._rejects.exists():
-            self._rejects.unlink()
-
-    async def _commit(self, id: str, batch: Batch, header: Record, lines: Lines, progress: Progress) -> None:  # noqa: A002
+    async def _commit(
+        self,
+        id: str,  # noqa: A002 - as in the table
+        batch: Batch,
+        header: Record,
+        lines: Lines,
+        progress: Progress,
+        rejects: RejectsFile,
+    ) -> None:
         await self._partitions.ensure({day_of(row) for row in batch.rows})
         async with self._connection.transaction():
             await self._merge(batch)
-            progress.rejects_size = self._write_rejects(batch.rejects, header, progress.rejects_size)
+            progress.rejects_size = rejects.append(batch.rejects, header.fields, progress.rejects_size)
             progress.position, progress.line = lines.position, lines.line
             progress.stored += len(batch.rows)
             progress.rejected += len(batch.rejects)
@@ -183,18 +184,3 @@ class Importer:
             reason = f"{row[0]} {row[2]} at {text_of(row[1])} is {stored} already, not {row[3]}: the first value stays"
             batch.rejects.append(Reject(record.line, reason, record.fields))
         batch.rows = [row for position, row in enumerate(batch.rows) if position not in conflicts]
-
-    def _write_rejects(self, rejects: Sequence[Reject], header: Record, size: int) -> int:
-        """Append to their file, safe on the disk before the commit says so; returns its size."""
-        if not rejects:
-            return size
-        text = io.StringIO()
-        writer = csv.writer(text)
-        if not size:
-            writer.writerow(["line", "reason", *header.fields])
-        writer.writerows([reject.line, reject.reason, *reject.fields] for reject in rejects)
-        with self._rejects.open("ab") as file:
-            file.write(text.getvalue().encode(errors="replace"))
-            file.flush()
-            os.fsync(file.fileno())
-            return file.tell()
