@@ -60,10 +60,8 @@ class Rows:
         """The rows of a record. What is wrong is added to the rejects; an empty field among several is no value."""
         columns, fields = self._columns, record.fields
         try:
-            if len(fields) < self._width:
-                raise Refused("validation", _too_short(fields, columns))
-            if any(fields[columns.fields :]):
-                raise Refused("validation", f"it has {len(fields)} fields, and the header has {columns.fields}")
+            if wrong := record.wrong or self.misfit(fields):
+                raise Refused("validation", wrong)
             device = self._owner(fields)
             micros = self._moment(fields[columns.time], device.organization)
         except Refused as error:
@@ -82,6 +80,14 @@ class Rows:
             except Refused as error:
                 rejects.append(Reject(record.line, f"{name}: {error.reason}" if name else error.reason, fields))
         return rows
+
+    def misfit(self, fields: Sequence[str]) -> str | None:
+        """Why fields are too few or too many for a record; None when they are not."""
+        if len(fields) < self._width:
+            return f"it has {len(fields)} fields, and {self._width} are needed"
+        if any(fields[self._columns.fields :]):
+            return f"it has {len(fields)} fields, and the header has {self._columns.fields}"
+        return None
 
     def _moment(self, text: str, organization: str) -> int:
         micros = self._read_time(text.strip())
@@ -120,12 +126,6 @@ class Rows:
             check_name(name)
             self._good_names.add(name)
         return name
-
-
-def _too_short(fields: Sequence[str], columns: Columns) -> str:
-    if fields and fields[0].startswith("\0"):
-        return fields[0][1:]
-    return f"it has {len(fields)} fields, and {columns.width} are needed"
 
 
 def _number(text: str) -> float:

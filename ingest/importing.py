@@ -143,7 +143,7 @@ class Importer:
             rejects = RejectsFile(self._rejects, file)
             rejects.cut(progress.rejects_size)
             file.seek(progress.position)
-            lines = Lines(file, delimiter, progress.line)
+            lines = Lines(file, delimiter, progress.line, rows.misfit)
             for batch in batches(lines, rows):
                 await self._commit(id, batch, header, lines, progress, rejects)
                 report.lines += batch.lines

@@ -74,7 +74,7 @@ async def try_import(wanted: Wanted, stores: Stores) -> Report:
     """
     with opened(wanted) as (file, header):
         rows = _rows(wanted, header, await _devices(stores), stores.retention)
-        return try_out(Lines(file, wanted.delimiter, header.line), rows)
+        return try_out(Lines(file, wanted.delimiter, header.line, rows.misfit), rows)
 
 
 async def import_file(wanted: Wanted, stores: Stores, on_progress: Callable[[Progress], None]) -> Report:
@@ -118,6 +118,8 @@ def opened(wanted: Wanted) -> Iterator[tuple[BinaryIO, Record]]:
         header = next(iter(Lines(file, wanted.delimiter)), None)
         if header is None:
             raise InvalidInput("FILE", "is empty: its first line must name the columns")
+        if header.wrong:
+            raise InvalidInput("FILE", f"its first line must name the columns: {header.wrong}")
         yield file, header
 
 

@@ -67,7 +67,6 @@ def test_a_line_of_another_device_than_the_one_that_is_given_is_not_stored() -> 
         ((str(NOW_MS + 7_200_000), "t-1", "temperature", "1"), "2 h ahead"),
         ((str(NOW_MS - 31 * 86_400_000), "t-1", "temperature", "1"), "31.0 days ago: readings are kept for 30 days"),
         ((str(NOW_MS // 1000), "t-1", "temperature", "1"), "days ago"),
-        (("\0field larger than field limit",), "field larger than field limit"),
     ],
 )  # fmt: skip
 def test_what_is_not_stored_says_why(fields: tuple[str, ...], reason: str) -> None:
@@ -84,3 +83,10 @@ def test_an_organization_that_keeps_less_gets_no_reading_that_would_go_the_next_
     assert reason.startswith("7.0 days ago: readings are kept for 5 days; keep them longer with `iotsphere telemetry retention")
     assert "--org brief`" in reason
     assert len(read(LONG, str(NOW_MS - 4 * 86_400_000), "brief-1", "temperature", "1")[0]) == 1
+
+
+def test_a_record_that_cannot_be_read_says_why() -> None:
+    rejects: list[Reject] = []
+    rows = Rows(LONG, time_reader("ms", None), None, {}, TYPES, Retention(30), NOW_MS)
+    assert rows.read(Record(['1,"2'], 4, 7, "unexpected end of data"), rejects) == []
+    assert rejects == [Reject(7, "unexpected end of data", ['1,"2'])]
