@@ -15,6 +15,7 @@ from ingest.replays_table import Replay
 from iotsphere.errors import InvalidInput, NotFound
 from iotsphere.infra.valkey_signals import ValkeySignals
 from iotsphere.signals import EDGE_REPLAY
+from launcher.mqtt_lines import harmless
 
 LOOK_EVERY_S = 0.1
 COMMAND_LINE = "the command line"
@@ -120,7 +121,8 @@ def line(row: LetterRow) -> str:
     """For people."""
     again = f", replayed in vain {row.replays} ×" if row.replays else ""
     what = f"{row.measurement}: " if row.measurement else ""
-    return f"{row.id:>8}  {row.at.astimezone():%Y-%m-%d %H:%M:%S%z}  {row.device_id}  {row.category}  {what}{row.reason}{again}"
+    said = harmless(f"{what}{row.reason}")
+    return f"{row.id:>8}  {row.at.astimezone():%Y-%m-%d %H:%M:%S%z}  {row.device_id}  {row.category}  {said}{again}"
 
 
 def told(shown_letter: dict[str, Any]) -> str:
@@ -128,7 +130,7 @@ def told(shown_letter: dict[str, Any]) -> str:
     payload = shown_letter["payload"]
     facts = {key: value for key, value in shown_letter.items() if key != "payload" and value is not None}
     lines = [f"{key + ':':<17}{value if isinstance(value, str) else json.dumps(value)}" for key, value in facts.items()]
-    return "\n".join([*lines, f"payload ({payload['format']}):", payload["text"]])
+    return "\n".join(harmless(line) for line in [*lines, f"payload ({payload['format']}):", *payload["text"].splitlines()])
 
 
 def outcome(replay: Replay) -> str:

@@ -28,6 +28,7 @@ from iotsphere.errors import InvalidInput
 from iotsphere.infra.postgres import make_pool, unavailable_as_ours
 from iotsphere.registry import DeviceRecord
 from launcher import enrol_table
+from launcher.mqtt_lines import harmless
 from shadow.cache import connect
 
 
@@ -185,7 +186,7 @@ def render(report: Report, seconds: float, *, dry: bool) -> str:
         lines.append(f"{seconds:.1f} s, {report.stored / seconds:,.0f} readings a second")
     if dry:
         lines.append("what is stored already, or with another value, shows in the import itself")
-    lines += [f"line {one.line}: {one.reason}" for one in report.first]
+    lines += [f"line {one.line}: {harmless(one.reason)}" for one in report.first]
     if (more := report.rejected - len(report.first)) > 0:
         lines.append(f"and {more:,} more")
     return "\n".join(lines)
