@@ -1,7 +1,9 @@
 """Histories as pictures need them: raw where that is little, else in buckets, of one device or of many. Columns throughout."""
 
+import asyncio
 from array import array
 from collections.abc import Mapping, Sequence, Set
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,10 +11,12 @@ from ingest.batch import POSTGRES_EPOCH_US
 from ingest.history import History
 from ingest.resolution import RAW
 from ingest.rollups import Buckets, named_sources, reads_raw, step_for
+from iotsphere.errors import InvalidInput
 
 COUNTED = timedelta(days=7)  # a longer stretch is not counted reading by reading: its buckets tell as much
 CELLS = 2_000_000  # of an answer
 MEASUREMENTS = 10  # of a device, when it is not said which
+RAW_READS = 2  # at once, of stretches that may be as long as they like
 
 Columns = Mapping[str, Sequence[float | None]]
 
@@ -66,6 +70,7 @@ class Charts:
 
     def __init__(self, history: History) -> None:
         self._history = history
+        self._raw_reads = asyncio.Semaphore(RAW_READS)
 
     async def one(self, device: str, asked: Question) -> Chart:
         """The chart of a device.
@@ -74,9 +79,10 @@ class Charts:
             StoreUnavailable: PostgreSQL is away.
         """
         if await self._is_raw(device, asked):
-            series = await self._history.history(
-                device, asked.start, asked.end, asked.measurements, asked.max_points, first=asked.first
-            )
+            async with self._raw_reads if asked.step == RAW else nullcontext():
+                series = await self._history.history(
+                    device, asked.start, asked.end, asked.measurements, asked.max_points, first=asked.first
+                )
             return Chart(step=RAW, ts=series.ts, values=series.values, aggregates={}, sources=(), downsampled=series.downsampled)
         return (await self.many([device], asked))[device]
 
@@ -112,8 +118,23 @@ class Charts:
 
 def most_points(devices: int, asked: Question) -> int:
     """Points of a column, so that the whole answer stays within CELLS."""
-    columns = (len(asked.measurements) if asked.measurements else MEASUREMENTS) * (1 + len(asked.aggregates))
-    return max(1, min(asked.max_points, CELLS // max(1, devices * columns)))
+    return max(1, min(asked.max_points, CELLS // _columns(devices, asked)))
+
+
+def check_cells(devices: int, asked: Question) -> None:
+    """Check buckets of a width that was chosen; other widths follow from most_points().
+
+    Raises:
+        InvalidInput: the answer would have more than CELLS.
+    """
+    if asked.step and (asked.end - asked.start) / asked.step * _columns(devices, asked) > CELLS:
+        raise InvalidInput(
+            "resolution", f"gives more than {CELLS:,} values over this stretch: choose a coarser one, or ask for less"
+        )
+
+
+def _columns(devices: int, asked: Question) -> int:
+    return max(1, devices * (len(asked.measurements) if asked.measurements else MEASUREMENTS) * (1 + len(asked.aggregates)))
 
 
 def _chart(found: Mapping[str, Buckets], step: timedelta, asked: Question) -> Chart:

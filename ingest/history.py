@@ -88,9 +88,9 @@ class History:
             for name, column in page.items():
                 counts[name] = counts.get(name, 0) + len(column.moments)
                 joined = columns[name].followed_by(column) if name in columns else column
-                columns[name] = thin(joined, max_points)
-        most = points_within(columns, CELLS)
-        moments, values = aligned({name: thin(column, most) for name, column in columns.items()})
+                columns[name] = await asyncio.to_thread(thin, joined, max_points)
+        most = await asyncio.to_thread(points_within, columns, CELLS)
+        moments, values = await asyncio.to_thread(_thinned, columns, most)
         downsampled = any(counts[name] > min(max_points, most) for name in columns)
         return Series([(m + POSTGRES_EPOCH_US) / 1000 for m in moments], values, downsampled)
 
@@ -182,6 +182,10 @@ def _chosen(names: Set[str], first: Sequence[str]) -> Set[str]:
         return names
     rank = {name: position for position, name in enumerate(first)}
     return set(sorted(names, key=lambda name: (rank.get(name, len(rank)), name))[:MEASUREMENTS])
+
+
+def _thinned(columns: Mapping[str, Column], most: int) -> tuple[list[int], dict[str, list[float | None]]]:
+    return aligned({name: thin(column, most) for name, column in columns.items()})
 
 
 def _micros(moment: datetime) -> int:

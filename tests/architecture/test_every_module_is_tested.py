@@ -19,7 +19,6 @@ TESTED_OTHERWISE: dict[str, str] = {
     "device_sdk/*link.py": "both clients in integration/device_sdk/test_clients.py stand on them",
     "device_sdk/*writer.py": "both clients in integration/device_sdk/test_restart.py keep with them",
     "ingest/boots_table.py": "integration/ingest/test_pipeline.py sends from devices without a clock",
-    "ingest/charts.py": "over HTTP in integration/cloud_api/test_histories.py",
     "ingest/export_reads.py": "integration/cloud_api/test_export.py, through the reader above it",
     "ingest/imports_table.py": "integration/ingest/test_importing.py, through the importer above it",
     "ingest/timescale_reads.py": "contract/test_engines.py, through the engine that chooses it",

@@ -11,7 +11,7 @@ from cloud_api.domain.devices.table import DeviceRow, Ownership
 from cloud_api.domain.telemetry.schemas import DeviceHistory, HistoriesView, HistoryView, LatestReadings, NewestValue
 from cloud_api.domain.telemetry.scope import Scope, Scopes
 from cloud_api.domain.telemetry.window import Window, ms
-from ingest.charts import Chart, Charts, Question, most_points
+from ingest.charts import Chart, Charts, Question, check_cells, most_points
 from ingest.resolution import RAW, name_of
 from ingest.rollups import step_for
 from iotsphere.devices._spec import DeviceType, Measurement
@@ -66,12 +66,13 @@ class Telemetry:
 
         Raises:
             NotFound: there is no such device, or none that the user may see.
-            InvalidInput: a measurement is neither declared nor was it ever heard.
+            InvalidInput: a measurement is neither declared nor was it ever heard, or there would be too many buckets.
         """
         row = await self._devices.visible(principal, device)
         await self._check(row, wish.measurements or ())
         part = wanted.clipped(row.owned_from)
         question = replace(wish.over(part, now - self._retention, self._declared(row.device_type)), organization=row.organization)
+        check_cells(1, question)
         chart = empty(question, 1) if part.empty else await self._charts.one(device, question)
         shown = self._shown(row.id, row.device_type, chart, simulated=row.simulated)
         view = HistoryView(
@@ -86,12 +87,13 @@ class Telemetry:
 
         Raises:
             NotFound: one that is named does not exist, or the user may not see it.
-            InvalidInput: there are too many of them, or raw readings are asked for.
+            InvalidInput: there are too many of them, or raw readings or too many buckets are asked for.
         """
         if wish.step == RAW:
             raise InvalidInput("resolution", "raw readings of many devices come as a file: send Accept: text/csv")
         seen = await self._scopes.devices(principal, scope)
         asked = wish.over(wanted, now - self._retention)
+        check_cells(len(seen), asked)
         step = asked.step or step_for(wanted.start, wanted.end, most_points(len(seen), asked))
         charts = await self._each(seen, wanted, replace(asked, step=step))
         view = HistoriesView(

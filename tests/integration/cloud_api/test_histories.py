@@ -157,3 +157,14 @@ async def test_where_an_organization_has_let_its_readings_go_the_rollups_answer(
         assert found["columns"]["salt"][-1] == pytest.approx(59, abs=5)
     wrong = await (await cloud.member("viewer")).get("/api/v1/telemetry/pump-1", params={**DAY, "measurements": "salty"})
     assert wrong.status_code == 422
+
+
+async def test_buckets_of_a_chosen_width_are_bounded_over_all_devices(cloud: TestCloud) -> None:
+    for n in range(10):
+        await cloud.device(f"a-{n}")
+    viewer = await cloud.member("viewer")
+    week = {"from": at(0).isoformat(), "to": at(7 * 24 * HOUR).isoformat(), "aggregates": "min,max,count,sum,first,last"}
+    answer = await viewer.get("/api/v1/telemetry", params={**week, "resolution": "1m"})
+    assert (answer.status_code, answer.json()["field"]) == (422, "resolution")
+    assert (await viewer.get("/api/v1/telemetry", params={**week, "resolution": "5m"})).status_code == 200
+    assert (await viewer.get("/api/v1/telemetry", params={**week, "resolution": "1m", "devices": "a-1"})).status_code == 200

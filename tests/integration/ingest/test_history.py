@@ -1,13 +1,17 @@
 """Histories and averages from a real PostgreSQL."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import redis.asyncio
 
-from ingest.history import MEASUREMENTS, History
+from ingest.charts import RAW_READS, Charts, Question
+from ingest.history import MEASUREMENTS, History, Series
 from ingest.latest import LatestStore
 from ingest.partitions import Partitions
+from ingest.resolution import RAW
 from iotsphere.errors import StoreUnavailable
 from iotsphere.infra.postgres import Pool
 
@@ -148,3 +152,26 @@ async def test_the_last_twenty_distances_tell_how_often_a_device_reports(pool: P
         start,
     )
     assert await history(pool).median_gaps_s(["slow", "once", "never", "d-1", "d-2"]) == {"slow": 420.0, "d-1": 60.0, "d-2": 2.0}
+
+
+class Watched(History):
+    """Counts how many histories are read at once."""
+
+    now = most = 0
+
+    async def history(self, *arguments: Any, **more: Any) -> Series:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            return await super().history(*arguments, **more)
+        finally:
+            self.now -= 1
+
+
+async def test_few_long_stretches_are_read_reading_by_reading_at_once(pool: Pool, start: datetime) -> None:
+    history = Watched(pool, LatestStore(redis.asyncio.Redis(), pool))
+    asked = Question(start=start, end=start + timedelta(days=DAYS), measurements=["a"], max_points=100, step=RAW)
+    charts = Charts(history)
+    found = await asyncio.gather(*(charts.one("d-1", asked) for _ in range(6)))
+    assert history.most == RAW_READS
+    assert {len(chart.values["a"]) for chart in found} == {len(found[0].ts)}
