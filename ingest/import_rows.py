@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ingest.batch import Row, moment_of
 from ingest.import_columns import Columns
 from ingest.import_lines import Record
-from ingest.import_times import ReadTime
+from ingest.import_times import ReadTime, is_plain
 from ingest.retention_rules import Retention
 from ingest.validate import Declared, check_name, clock_hint, declared_by, metadata, number, quality
 from iotsphere.devices._spec import DeviceType
@@ -131,10 +131,12 @@ class Rows:
 def _number(text: str) -> float:
     given = text.strip()
     try:
-        value = float(given)
+        value = float(given) if is_plain(given) else None
     except ValueError:
+        value = None
+    if value is None:
         truth = _TRUTHS.get(given.lower())
         if truth is None:
-            raise Refused("validation", f"{given[:40]!r} is no number" if given else "there is no value") from None
+            raise Refused("validation", f"{given[:40]!r} is no number" if given else "there is no value")
         return truth
     return number(value)

@@ -7,6 +7,7 @@ from iotsphere.errors import InvalidInput, Refused
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+DIGITS = 40  # of a number
 _UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 RFC3339 = "rfc3339"
 FORMATS = (RFC3339, *_UNITS)
@@ -34,9 +35,16 @@ def time_reader(form: str, zone: tzinfo | None) -> ReadTime:
     return lambda text: _micros(lambda given: datetime.strptime(given, form), text, zone, form)
 
 
+def is_plain(text: str) -> bool:
+    """Whether a number is written as files write it: Python takes 1_000 and the digits of every script too."""
+    return len(text) <= DIGITS and text.isascii() and "_" not in text
+
+
 def _numbers(factor: int, form: str) -> ReadTime:
     def read(text: str) -> int:
         try:
+            if not is_plain(text):
+                raise ValueError
             return round(float(text) * factor) if "." in text or "e" in text.lower() else int(text) * factor
         except (ValueError, OverflowError):
             raise Refused("clock", f"{text[:40]!r} is no number of {form}") from None

@@ -109,13 +109,17 @@ def opened(wanted: Wanted) -> Iterator[tuple[BinaryIO, Record]]:
     """The file and its header, standing behind it.
 
     Raises:
-        InvalidInput: it cannot be read, or is empty.
+        InvalidInput: it cannot be read, or is empty or a pipe.
     """
     try:
         file = wanted.file.open("rb")
     except OSError as error:
         raise InvalidInput("FILE", str(error)) from error
     with file:
+        if not file.seekable():
+            raise InvalidInput(
+                "FILE", "is a pipe: an import that was killed could not go on where it was; write it to a file first"
+            )
         header = next(iter(Lines(file, wanted.delimiter)), None)
         if header is None:
             raise InvalidInput("FILE", "is empty: its first line must name the columns")

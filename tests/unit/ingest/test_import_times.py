@@ -43,7 +43,11 @@ def test_a_local_time_that_comes_twice_or_never_is_refused(text: str) -> None:
     assert read(text + "+02:00") == read(text.replace("02:30", "00:30") + "Z")
 
 
-@pytest.mark.parametrize(("form", "text"), [("ms", "noon"), ("rfc3339", "31.01.2026"), ("%d.%m.%Y", "2026"), ("s", "")])
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [("ms", "noon"), ("rfc3339", "31.01.2026"), ("%d.%m.%Y", "2026"), ("s", ""),
+     ("ms", "9" * 400), ("ms", "1_7"), ("ms", "1767268800000.1_0"), ("ms", "\u0661\u0662"), ("ms", "1e308"), ("s", "nan")],
+)  # fmt: skip
 def test_what_is_no_time_is_refused(form: str, text: str) -> None:
     with pytest.raises(Refused):
         time_reader(form, None)(text)

@@ -1,8 +1,14 @@
-"""What an import says on a terminal."""
+"""What an import says on a terminal, and what it does not open."""
+
+import os
+from pathlib import Path
+
+import pytest
 
 from ingest.import_rows import Reject
 from ingest.importing import Report
-from launcher.import_file import render
+from iotsphere.errors import InvalidInput
+from launcher.import_file import Wanted, opened, render
 
 
 def test_a_reject_leaves_the_terminal_as_it_is() -> None:
@@ -10,3 +16,20 @@ def test_a_reject_leaves_the_terminal_as_it_is() -> None:
     shown = render(report, 1.0, dry=False).splitlines()
     assert "line 2: it is of \\u001b[2J, and --device says t-1" in shown
     assert all(text.isprintable() for text in shown)
+
+
+def wanted(file: Path) -> Wanted:
+    return Wanted(file=file, mapped={}, device=None, time_format="ms", timezone=None, delimiter=",", rejects=file)
+
+
+def test_a_pipe_and_a_header_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    pipe, broken = tmp_path / "pipe", tmp_path / "broken.csv"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDWR)  # so that nobody waits for the other one
+    broken.write_text('time,"device\n1,t-1\n')
+    try:
+        for path, reason in ((pipe, "is a pipe"), (broken, "its first line must name the columns: unexpected end")):
+            with pytest.raises(InvalidInput, match=reason), opened(wanted(path)):
+                pass
+    finally:
+        os.close(end)
