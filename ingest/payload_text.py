@@ -10,11 +10,12 @@ from ingest.decode import is_packed
 
 Format = Literal["json", "msgpack", "text", "binary"]
 BYTES_OF_A_LINE = 16
+MOST_INDENTED = 1 << 16  # characters: nesting would make it hundreds of times what came
 
 
 @dataclass(frozen=True, slots=True)
 class PayloadText:
-    """A payload in words: indented JSON for JSON and MessagePack, the text itself, or a dump in hexadecimal digits."""
+    """A payload in words: JSON, indented unless it is long, for JSON and MessagePack; the text itself; or a hexadecimal dump."""
 
     format: Format
     text: str
@@ -31,7 +32,7 @@ def readable(payload: bytes) -> PayloadText:
 
 def _json(payload: bytes) -> PayloadText | None:
     try:
-        return PayloadText("json", json.dumps(json.loads(payload), indent=2, ensure_ascii=False))
+        return PayloadText("json", _indented(json.loads(payload)))
     except (ValueError, RecursionError):
         return None
 
@@ -42,10 +43,20 @@ def _packed(payload: bytes) -> PayloadText | None:
     try:
         found = msgspec.msgpack.decode(payload)
         if isinstance(found, dict | list):
-            return PayloadText("msgpack", json.dumps(_plain(found), indent=2, ensure_ascii=False))
+            return PayloadText("msgpack", _indented(_plain(found)))
     except (msgspec.DecodeError, ValueError, TypeError, RecursionError):
         pass
     return None
+
+
+def _indented(found: Any) -> str:
+    parts, size = [], 0
+    for part in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(found):
+        size += len(part)
+        if size > MOST_INDENTED:
+            return json.dumps(found, ensure_ascii=False)
+        parts.append(part)
+    return "".join(parts)
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,8 @@
 """Payloads as people read them."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -33,3 +35,14 @@ def test_messagepack_reads_like_json() -> None:
 
 def test_nesting_beyond_all_sense_is_text() -> None:
     assert readable(b"[" * 100_000).format == "text"
+
+
+@pytest.mark.parametrize("encode", [msgspec.json.encode, msgspec.msgpack.encode])
+def test_what_is_long_or_nested_deeply_is_not_made_longer(encode: Callable[[Any], bytes]) -> None:
+    nested: Any = 1
+    for _ in range(300):
+        nested = [nested, 1]
+    for given in ([nested] * 100, [{"a": n} for n in range(20_000)]):
+        found = readable(encode(given))
+        assert json.loads(found.text) == given
+        assert len(found.text) < 2 * len(msgspec.json.encode(given))
