@@ -108,7 +108,7 @@ class DeadLetters:
 def _before(cursor: str) -> int | None:
     if not cursor:
         return None
-    if not cursor.isdigit() or len(cursor) > 18:
+    if not (cursor.isascii() and cursor.isdecimal()) or len(cursor) > 18:
         raise InvalidInput("cursor", "must be the next_cursor of a page before")
     return int(cursor)
 

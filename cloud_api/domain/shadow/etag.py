@@ -7,6 +7,7 @@ from iotsphere.errors import InvalidInput, PreconditionFailed, PreconditionRequi
 from shadow.expectation import Expectation
 
 ANY = "*"
+_VERSION = re.compile(r"[0-9]{1,18}\Z")
 _TAG = re.compile(r'(W/)?"([^"]*)"\Z')
 
 
@@ -62,6 +63,6 @@ def _seen(if_match: str) -> int:
     found = _TAG.match(if_match.strip())
     if found is None:
         raise InvalidInput("If-Match", 'must be one entity tag, such as "7", or *')
-    if found[1] or not found[2].isascii() or not found[2].isdigit():
+    if found[1] or not _VERSION.match(found[2]):
         raise PreconditionFailed(f"{if_match} is not the current version")
     return int(found[2])

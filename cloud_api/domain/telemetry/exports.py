@@ -97,7 +97,7 @@ def place_of(cursor: str, start: datetime) -> Place:
     if not cursor:
         return Place(start)
     micros, _, measurement = cursor.partition("~")
-    if not micros.isdigit() or len(micros) > 17 or not measurement:
+    if not (micros.isascii() and micros.isdecimal()) or len(micros) > 17 or not measurement:
         raise InvalidInput("cursor", "must be the next_cursor of a page before")
     return Place(max(start, EPOCH + timedelta(microseconds=int(micros))), measurement)
 

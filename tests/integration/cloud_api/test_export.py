@@ -170,6 +170,6 @@ async def test_raw_readings_come_by_page(cloud: TestCloud) -> None:
     assert [row[3] for row in found[-4:]] == ["device", "device", "import", "import"]
     assert headers == {"device", "mixed"}
     assert (page["unit"]["flow"], page["title"]["flow"]) == ("L/min", "Flow")
-    for cursor in ("x", "1", "~flow", "9" * 30 + "~flow"):
+    for cursor in ("x", "1", "~flow", "9" * 30 + "~flow", "²~flow"):
         answer = await viewer.get("/api/v1/telemetry/pump-1/readings", params={"cursor": cursor})
         assert (answer.status_code, answer.json()["field"]) == (422, "cursor")

@@ -14,7 +14,7 @@ def test_a_tag_comes_back() -> None:
     assert expectation('"7"', version=8) == Expectation(seen=7, version=8)
 
 
-@pytest.mark.parametrize("tag", ['W/"7"', '"seven"', '""', '"-1"', '"٧"'])
+@pytest.mark.parametrize("tag", ['W/"7"', '"seven"', '""', '"-1"', '"٧"', '"²"', f'"{"9" * 5000}"', f'"{"9" * 19}"'])
 def test_a_tag_that_cannot_be_current(tag: str) -> None:
     with pytest.raises(PreconditionFailed):
         expectation(tag)
