@@ -9,6 +9,7 @@ from typing import IO
 
 from cryptography import x509
 
+from cloud_api.domain.organizations import table as organizations
 from device_sdk.credentials import Credentials
 from iotsphere.errors import Misconfigured
 from launcher import certificates, installed
@@ -29,6 +30,7 @@ def taken(home: Home, organization: str, mqtts: str) -> Iterator[Credentials]:
         InvalidInput: there is no such organization.
     """
     directory = home.root / "services" / organization
+    with_database(lambda c: organizations.require(c, organization))  # before anything is named after it
     prepare(directory)
     name, lock = _free(directory)
     with lock:

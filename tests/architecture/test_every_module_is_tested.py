@@ -39,7 +39,6 @@ TESTED_OTHERWISE: dict[str, str] = {
     "launcher/mqtt_refusal.py": "its answer in e2e/test_up.py",
     "launcher/mqtt_client.py": "e2e/test_up.py listens and publishes with it",
     "launcher/mqtt_permission.py": "e2e/test_up.py is refused by it",
-    "launcher/service_seat.py": "e2e/test_up.py listens from one",
     "launcher/plan.py": "e2e/test_up.py, through every start",
     "launcher/spawn.py": "integration/launcher/test_supervisor.py kills the parent",
     "migrations/*.py": "every test with a database runs them",
