@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from cloud_api.query import written
 from cloud_api.reasons import told
 from iotsphere.errors import (
     CallerError,
@@ -91,15 +92,15 @@ def on_away(_: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     return problem(503, "a part of the platform does not answer now; try again", headers={"Retry-After": "2"})
 
 
-def on_validation_error(_: Request[Any, Any, Any], error: ValidationException) -> Response[Any]:
+def on_validation_error(request: Request[Any, Any, Any], error: ValidationException) -> Response[Any]:
     """A body or parameter of the wrong shape."""
-    fields = [_field_problem(e) for e in (error.extra or [{"message": error.detail}]) if isinstance(e, dict)]
+    fields = [_field_problem(request, e) for e in (error.extra or [{"message": error.detail}]) if isinstance(e, dict)]
     return problem(422, "; ".join(f"{f.field}: {f.reason}" for f in fields), errors=fields)
 
 
-def _field_problem(error: Mapping[str, Any]) -> FieldProblem:
+def _field_problem(request: Request[Any, Any, Any], error: Mapping[str, Any]) -> FieldProblem:
     """What Litestar and msgspec tell; the name of a field that is missing or unknown is in the message alone."""
-    within = [] if error.get("key") in (None, "data") else [str(error["key"])]
+    within = [] if error.get("key") in (None, "data") else [written(request.route_handler, str(error["key"]))]
     message = str(error.get("message", ""))
     if message == "'data'":
         return FieldProblem("body", "is missing")

@@ -27,3 +27,9 @@ def names(handler: BaseRouteHandler) -> frozenset[str]:
     """The query parameters that a route declares, as they are written."""
     declared = ((name, field.kwarg_definition) for name, field in handler.parsed_fn_signature.parameters.items())
     return frozenset(kwarg.name or name for name, kwarg in declared if isinstance(kwarg, QueryParameter))
+
+
+def written(handler: BaseRouteHandler, name: str) -> str:
+    """How the caller writes a parameter that the route's function knows by a name."""
+    field = handler.parsed_fn_signature.parameters.get(name)
+    return getattr(field.kwarg_definition, "name", None) or name if field else name

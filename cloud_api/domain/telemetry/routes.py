@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from litestar import Request, Response, Router, get
+from litestar.datastructures.headers import Accept, MediaTypeHeader
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
@@ -148,7 +149,8 @@ async def average(
 
 def file_type(request: Call) -> str | None:
     """The media type of a file, when one is preferred to JSON."""
-    best = request.accept.best_match(["application/json", *FORMS])
+    taken = [text for text in request.accept if MediaTypeHeader(text).priority[0] > 0]  # q=0: anything but this one
+    best = Accept(",".join(taken)).best_match(["application/json", *FORMS])
     return best if best in FORMS else None
 
 

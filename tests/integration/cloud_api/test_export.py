@@ -63,6 +63,21 @@ async def test_lines_of_json_say_the_same(cloud: TestCloud) -> None:
     assert (second["value"], second["unit"], second["title"], second["quality"]) == (None, "", None, "undeclared")
 
 
+@pytest.mark.parametrize(
+    ("accept", "type"),
+    [
+        ("text/csv;q=0", "json"),
+        ("text/csv;q=0, application/x-ndjson;q=0.1", "ndjson"),
+        ("text/csv;q=0.5", "csv"),
+        ("*/*", "json"),
+    ],
+)
+async def test_a_form_that_is_ruled_out_does_not_come(cloud: TestCloud, accept: str, type: str) -> None:
+    await cloud.device("pump-1")
+    answer = await (await cloud.member("viewer")).get("/api/v1/telemetry/pump-1", params=QUERY, headers={"Accept": accept})
+    assert answer.headers["content-type"].partition(";")[0].endswith(type)
+
+
 @pytest.mark.parametrize("name", ['q"uo"te,d', "a\nb", "esc\x1b[31m", "back\\slash"])
 async def test_a_name_of_any_characters_that_is_stored_shifts_no_column(cloud: TestCloud, name: str) -> None:
     await cloud.device("pump-1")

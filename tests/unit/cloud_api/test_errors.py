@@ -1,7 +1,8 @@
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from litestar.exceptions import ValidationException
+from litestar.testing import RequestFactory
 
 from cloud_api import errors
 from iotsphere.errors import (
@@ -14,7 +15,7 @@ from iotsphere.errors import (
     Unauthenticated,
 )
 
-REQUEST = cast(Any, None)
+REQUEST = RequestFactory().get()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ async def handler(
     thing: FromPath[str],
     q: FromQuery[str | None] = None,
     kind: Annotated[str | None, QueryParameter(name="type")] = None,
-    match: Annotated[str | None, HeaderParameter(name="If-Match", required=False)] = None,
+    match: Annotated[str | None, HeaderParameter(name="If-Match", required=False, max_length=3)] = None,
 ) -> None:
     """Nothing."""
 
@@ -25,3 +25,9 @@ def test_only_what_a_route_declares_as_it_is_written_may_be_asked() -> None:
             answer = client.get("/x", params={"q": "1", name: "1"})
             assert (answer.status_code, answer.json()["field"]) == (422, name)
             assert answer.json()["errors"][0]["reason"] == "is no parameter of this request; known: q, type"
+
+
+def test_a_parameter_that_is_wrong_is_named_as_it_is_written() -> None:
+    with create_test_client(handler, exception_handlers=errors.HANDLERS) as client:
+        answer = client.get("/x", headers={"If-Match": "1234"})
+        assert (answer.status_code, answer.json()["field"]) == (422, "If-Match")
