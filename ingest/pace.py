@@ -1,7 +1,7 @@
 """How much of a long work is done in one go, so that whoever shares the server has its turn. Pure."""
 
-GO_SECONDS = 0.2
-REST = 2.0  # after a go, so many times as long as it took: at most a third of the time goes into the work
+GO_SECONDS = 0.1
+REST = 3.0  # after a go, so many times as long as it took: at most a quarter of the time goes into the work
 
 
 class Pace:
