@@ -6,6 +6,7 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from random import Random
 from types import TracebackType
 from typing import Any
@@ -84,6 +85,7 @@ class AioDevice(BaseDevice[AsyncHandler]):
     def _set_up(self) -> None:
         self._incoming = asyncio.Event()
         self._settled = asyncio.Event()  # something was acknowledged, a session began or an attempt failed
+        self._closing = asyncio.Event()
         self._refused: Refused | Misconfigured | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._link: AioLink | None = None
@@ -102,6 +104,7 @@ class AioDevice(BaseDevice[AsyncHandler]):
             Misconfigured: a certificate file is missing or wrong.
         """
         await asyncio.to_thread(self._tls.context)
+        self._closing.clear()
         self._refused = None
         self._session.open()
         self._tasks = [
@@ -121,6 +124,7 @@ class AioDevice(BaseDevice[AsyncHandler]):
         self._session.close()
         self._wake()
         await self._until(lambda: not self._session.busy, timeout)
+        self._closing.set()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -148,7 +152,7 @@ class AioDevice(BaseDevice[AsyncHandler]):
     async def _run(self) -> None:
         options = self._options
         jitter, short = FullJitter(Random(), options.first_retry_s, options.longest_retry_s), ShortSessions()
-        while True:
+        while not self._closing.is_set():  # a cancellation that meets the connection's end is lost in the TaskGroup
             began = time.monotonic()
             error = await self._attempt()
             lasted = self._session.connected
@@ -157,7 +161,9 @@ class AioDevice(BaseDevice[AsyncHandler]):
                 error = short.ended(time.monotonic() - began, error)
             self._session.disconnected()
             self._lost(error, log_it=lasted or not self.last_error)
-            await asyncio.sleep(jitter.next())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(jitter.next()):
+                    await self._closing.wait()
 
     async def _attempt(self) -> str:
         """Serve one connection; returns why it ended."""

@@ -70,7 +70,11 @@ class AioLink:
             await self._exchange()
 
     async def _subscribe(self) -> None:
-        granted = await self._client.subscribe([(topic, 1) for topic in self._session.subscriptions])
+        try:  # with aiomqtt's own time-out a cancellation that meets the SUBACK is lost, before Python 3.12
+            async with asyncio.timeout(self._client.timeout):
+                granted = await self._client.subscribe([(topic, 1) for topic in self._session.subscriptions], timeout=math.inf)
+        except TimeoutError:
+            raise aiomqtt.MqttError("the broker does not answer the SUBSCRIBE") from None
         if any(int(code) >= SUBACK_REFUSED for code in granted if isinstance(code, int)):
             raise Refused("acl", "the broker refused the subscriptions")
         self._session.established()
