@@ -10,6 +10,7 @@ import redis
 
 import migrations
 from tests.support import servers
+from tests.support.loops import LOOPS, Loops
 from tests.support.pki import Pki
 
 _numbers = itertools.count()
@@ -17,6 +18,12 @@ _numbers = itertools.count()
 # A busy machine is no failure of the code: examples have no deadline, whole tests have their own bounds.
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.load_profile("here")
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Loops:
+    """Those that the test's mark `loops` names, else asyncio's."""
+    mark = item.get_closest_marker("loops")
+    return {name: LOOPS[name] for name in (mark.args if mark else ("asyncio",))}
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
-import uvloop
 
 from commands.service import CommandService
 from iotsphere import topics
@@ -31,15 +30,9 @@ from tests.support.pki import Pki
 from tests.support.servers import PostgresServer, ValkeyServer
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.loops("uvloop")]  # what the platform's processes run on
 PUBACK_1 = b"\x40\x02\x00\x01"
 CONNACK_NOT_AUTHORIZED = b"\x20\x02\x00\x05"
-
-
-@pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    """What the platform's processes run on."""
-    return uvloop.EventLoopPolicy()
 
 
 @pytest.fixture

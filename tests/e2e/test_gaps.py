@@ -7,7 +7,6 @@ from typing import Any
 
 import asyncpg
 import pytest
-import uvloop
 
 from device_sdk import AioDevice, Limits
 from device_sdk.outbox import Policy
@@ -17,13 +16,7 @@ from tests.support.edge import RunningEdge, running_edge
 from tests.support.pki import Pki
 from tests.support.servers import free_port
 
-pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    """What the platform's processes run on."""
-    return uvloop.EventLoopPolicy()
+pytestmark = [pytest.mark.e2e, pytest.mark.loops("uvloop")]  # what the platform's processes run on
 
 
 @pytest.fixture

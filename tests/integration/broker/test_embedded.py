@@ -5,7 +5,6 @@ import ssl
 import time
 
 import pytest
-import uvloop
 
 from broker.api import Lane, Sent
 from broker.embedded.codec import encode_publish
@@ -17,15 +16,9 @@ from tests.support.mqtt_raw import RawClient, connect, packet, subscribe
 from tests.support.pki import Pki
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.integration
+# `edge` runs on uvloop, whose transports differ in small ways.
+pytestmark = [pytest.mark.integration, pytest.mark.loops("asyncio", "uvloop")]
 CONNACK_OK = b"\x20\x02\x00\x00"
-
-
-@pytest.fixture(params=[asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy], ids=["asyncio", "uvloop"])
-def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
-    """`edge` runs on uvloop, whose transports differ in small ways."""
-    policy: asyncio.AbstractEventLoopPolicy = request.param()
-    return policy
 
 
 async def test_a_puback_follows_the_commit_and_never_precedes_it(pki: Pki) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-import uvloop
 
 from iotsphere import topics
 from tests.support.brokers import TestBroker, running_broker
@@ -18,7 +17,7 @@ from tests.support.mqtt_raw import RawClient
 from tests.support.offenders import BAD, WATCHER, Offenders
 from tests.support.pki import Pki
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.loops("uvloop")]  # what the platform's processes run on
 VICTIMS = 10
 PAUSE_S = 0.01
 SLICE_S = 0.4
@@ -26,13 +25,6 @@ ROUNDS = 3
 CPU_FLOOR_MS, FLOOR_MS = 5.0, 250.0
 """Below them garbage collection and a TLS handshake, and the scheduler of a busy machine, are all that is seen."""
 QUIET = "quiet"
-
-
-@pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    """What `edge` runs on."""
-    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()
-    return policy
 
 
 class Child:

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 import redis.asyncio
-import uvloop
 from prometheus_client import CollectorRegistry
 
 from iotsphere.events import DEVICE_STATUS, DEVICE_TELEMETRY, DeviceStatus, Event, TelemetryEnvelope
@@ -18,14 +17,8 @@ from iotsphere.signals import EDGE_WAKE
 from tests.support.servers import ValkeyServer
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.loops("uvloop")]  # what the platform's processes run on
 BACK_WITHIN = 5.0
-
-
-@pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    """What the platform's processes run on."""
-    return uvloop.EventLoopPolicy()
 
 
 class Heard:

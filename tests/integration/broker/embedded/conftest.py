@@ -1,21 +1,15 @@
 """Every test here runs on both event loops."""
 
-import asyncio
-
 import pytest
-import uvloop
 
+from tests.support.loops import LOOPS, Loops
 from tests.support.mqtt_raw import RawClient
 from tests.support.mqtt_websocket import WebSocketClient
 
-LOOPS = {"asyncio": asyncio.DefaultEventLoopPolicy, "uvloop": uvloop.EventLoopPolicy}
 
-
-@pytest.fixture(params=LOOPS)
-def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
+def pytest_asyncio_loop_factories() -> Loops:
     """`edge` runs on uvloop, whose transports differ in small ways."""
-    policy: asyncio.AbstractEventLoopPolicy = LOOPS[request.param]()
-    return policy
+    return LOOPS
 
 
 @pytest.fixture(params=[RawClient, WebSocketClient], ids=["tcp", "websocket"])
