@@ -1,7 +1,9 @@
 """The packets of a live connection that are not hot: subscriptions, the steps of QoS 1 and 2, PINGREQ, DISCONNECT, the will."""
 
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 from broker import policy
@@ -27,7 +29,7 @@ class Dialogue:
         self._connection = connection
         self._engine = connection.engine
         self._session = connection.session
-        self._work: Iterator[None] | None = None
+        self._work: deque[Iterator[None]] = deque()  # at most of the packets that wait for the store, and one
         self.will: codec.Will | None = None
 
     def handle(self, first: int, body: bytes) -> bool:
@@ -62,19 +64,19 @@ class Dialogue:
         return not self._connection.is_live
 
     def _begin(self, work: Iterator[None]) -> bool:
-        self._work = work
+        self._work.append(work)
         self.go_on()
         return True
 
     def go_on(self) -> None:
         """Do as much of a large packet's work as a turn may take."""
-        if self._work is not None and next(self._work, self) is self:
-            self._work = None
+        if self._work and next(self._work[0], self) is self:
+            self._work.popleft()
 
     @property
     def is_busy(self) -> bool:
         """Whether a large packet's work is not done yet."""
-        return self._work is not None
+        return len(self._work) > 0
 
     def _disconnect(self) -> None:
         self.will = None
@@ -178,9 +180,19 @@ class Dialogue:
         if not self._connection.is_live:
             return
         self._connection.write(answer)
-        for topic_filter, qos in granted.items():
-            self._engine.fan_out.send_retained(self._session, topic_filter, qos)
+        for topic_filter in granted:
             self._engine.listener.on_subscribed(self._session.record, self._session.epoch, topic_filter)
+        if granted and len(self._engine.fan_out.retained):
+            self._work.append(self._send_retained(granted))
+            self._connection.fall_behind()
+
+    def _send_retained(self, granted: Mapping[str, int]) -> Iterator[None]:
+        """Yields when the others are to have their turn."""
+        fan_out = self._engine.fan_out
+        steps = (fan_out.send_retained(self._session, topic_filter, qos) for topic_filter, qos in granted.items())
+        for number, _ in enumerate(chain.from_iterable(steps), 1):
+            if number % self._engine.limits.turn == 0:
+                yield
 
 
 def _must_be_empty(body: bytes) -> None:

@@ -1,6 +1,6 @@
 """Who gets what devices publish: services by their filters, a device what it subscribed to of its own, and retained messages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from broker import policy
 from broker.api import Delivery
@@ -90,11 +90,12 @@ class FanOut:
             found = self._audiences[topic] = tuple(highest.items())
         return found
 
-    def send_retained(self, session: Session, topic_filter: str, qos: int) -> None:
-        """What a new subscription finds: each message as far as this client may see it now."""
-        for kept in self.retained.matching(topic_filter) if len(self.retained) else ():
-            if self._may_see(session, kept):
+    def send_retained(self, session: Session, topic_filter: str, qos: int) -> Iterator[None]:
+        """What a new subscription finds: each message as far as this client may see it now. Yields after each step."""
+        for kept in self.retained.matching(topic_filter):
+            if kept is not None and self._may_see(session, kept):
                 self._sessions.offer(session, Outgoing(kept.topic, kept.payload, min(kept.qos, qos), retain=True))
+            yield
 
     def _may_see(self, session: Session, kept: Kept) -> bool:
         now = self._registry.get(kept.sender.id)

@@ -21,7 +21,8 @@ class Limits:
         refusals, refusal_seconds: more refused messages than this in that time end the connection.
         rate, burst: messages a second of one connection, and how many may come at once; policy: the socket is not read.
         unread_bytes: a client that lets more of our answers lie is not read until it has taken them.
-        turn: packets of one connection that are handled before the others are looked at again.
+        turn: packets of one connection that are handled before the others are looked at again, and topics that are looked at for
+            retained messages.
         turn_filters: the same of the filters in one SUBSCRIBE or UNSUBSCRIBE.
         packet_filters: filters of one SUBSCRIBE or UNSUBSCRIBE; more end the connection.
         unreleased: incoming QoS 2 messages without PUBREL; more end the connection.

@@ -92,8 +92,13 @@ class Paced(asyncio.Protocol):
         if self._is_unread and self.buffered() > self.engine.limits.unread_bytes:
             self.pause()
         if self.is_behind:
-            self.pause()
-            self._ask_for_turn()
+            self.fall_behind()
+
+    def fall_behind(self) -> None:
+        """Something is left for later turns; nothing more is read until it is done."""
+        self.is_behind = True
+        self.pause()
+        self._ask_for_turn()
 
     def _ask_for_turn(self) -> None:
         if self._next_turn is None:  # one at a time, however many things have made room

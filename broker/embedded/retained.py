@@ -1,6 +1,7 @@
 """Retained messages: the last one of each topic that was published with RETAIN. In memory, bounded. Pure."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from broker.embedded.topic_tree import TopicTree
@@ -47,6 +48,6 @@ class Retained:
             self._tree.remove(topic)
             self.held -= len(known.payload)
 
-    def matching(self, topic_filter: str) -> list[Kept]:
-        """Those whose topics the filter matches."""
+    def matching(self, topic_filter: str) -> Iterator[Kept | None]:
+        """Those whose topics the filter matches; None for each step that finds none. One may rest between two steps."""
         return self._tree.topics_of(topic_filter)

@@ -74,14 +74,12 @@ class TopicTree(Generic[T]):
             _add(node.below.get("#"), found)
         return found
 
-    def topics_of(self, topic_filter: str) -> list[T]:
-        """Values of the topics that a filter matches."""
-        nodes = [self._root]
-        for depth, level in enumerate(topic_filter.split("/")):
-            if level == "#":
-                return [value for node in nodes for value in _everything(node, plain=depth == 0)]
-            nodes = [below for node in nodes for below in _selected(node, level, plain=depth == 0)]
-        return [node.value for node in nodes if node.value is not None]
+    def topics_of(self, topic_filter: str) -> Iterator[T | None]:
+        """Values of the topics that a filter matches; None for each step that finds nothing.
+
+        Whoever takes a rest between two steps may find the tree changed: what has come or gone since may be among them or not.
+        """
+        return _selected(self._root, topic_filter.split("/"), 0)
 
 
 def _matching(node: _Node[T], level: str, wild: bool, found: list[T]) -> Iterator[_Node[T]]:
@@ -98,16 +96,23 @@ def _add(node: _Node[T] | None, found: list[T]) -> None:
         found.append(node.value)
 
 
-def _selected(node: _Node[T], level: str, plain: bool) -> Iterator[_Node[T]]:
-    if level == "+":
-        yield from (below for name, below in node.below.items() if not (plain and name.startswith("$")))
-    elif (same := node.below.get(level)) is not None:
-        yield same
-
-
-def _everything(node: _Node[T], plain: bool) -> Iterator[T]:
-    if node.value is not None:
+def _selected(node: _Node[T], levels: list[str], depth: int) -> Iterator[T | None]:
+    if depth == len(levels):
         yield node.value
-    for name, below in node.below.items():
+    elif levels[depth] == "#":
+        yield from _everything(node, plain=depth == 0)
+    elif levels[depth] == "+":
+        for name, below in list(node.below.items()):
+            if not (depth == 0 and name.startswith("$")):
+                yield from _selected(below, levels, depth + 1)
+    elif (same := node.below.get(levels[depth])) is not None:
+        yield from _selected(same, levels, depth + 1)
+    else:
+        yield None
+
+
+def _everything(node: _Node[T], plain: bool) -> Iterator[T | None]:
+    yield node.value
+    for name, below in list(node.below.items()):
         if not (plain and name.startswith("$")):
             yield from _everything(below, plain=False)

@@ -34,7 +34,24 @@ def test_topics_of_a_filter(known: set[str], topic_filter: str) -> None:
     tree: TopicTree[str] = TopicTree()
     for topic in known:
         tree.put(topic, topic)
-    assert sorted(tree.topics_of(topic_filter)) == sorted(t for t in known if matches(topic_filter, t))
+    assert sorted(t for t in tree.topics_of(topic_filter) if t is not None) == sorted(
+        t for t in known if matches(topic_filter, t)
+    )
+
+
+@given(st.sets(names), st.lists(st.tuples(st.booleans(), names)), filters)
+def test_the_tree_may_change_while_somebody_looks(known: set[str], steps: list[tuple[bool, str]], topic_filter: str) -> None:
+    tree: TopicTree[str] = TopicTree()
+    for topic in known:
+        tree.put(topic, topic)
+    changed, found = {path for _, path in steps}, []
+    for topic in tree.topics_of(topic_filter):
+        found.append(topic)
+        if steps:
+            is_put, path = steps.pop()
+            tree.put(path, path) if is_put else tree.remove(path)
+    assert {t for t in known - changed if matches(topic_filter, t)} <= set(found)
+    assert len(found) - found.count(None) == len(set(found) - {None})
 
 
 @given(st.lists(st.tuples(st.booleans(), names)))

@@ -1,15 +1,19 @@
 """What one connection may take of one turn of the loop."""
 
 import asyncio
+from collections import Counter
 
 import pytest
 
 from broker.embedded.codec import PINGRESP, encode_publish
 from broker.embedded.limits import Limits
+from broker.embedded.outgoing import Outgoing
+from broker.embedded.session import Session
 from iotsphere import topics
 from tests.support.brokers import running_broker
 from tests.support.mqtt_raw import PINGREQ, field, packet, subscribe
 from tests.support.pki import Pki
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 READINGS = topics.telemetry("d")
@@ -28,6 +32,38 @@ async def test_more_filters_in_one_packet_than_a_turn_may_take_end_the_connectio
         assert it.listener.refused[0][1] == "protocol"
         assert "more than 3 filters" in it.listener.refused[0][2]
         await client.close()
+
+
+async def test_many_retained_messages_come_in_turns_with_the_others_and_all_of_them(
+    pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_broker(pki, Limits(turn=8)) as it:
+        device, per_turn, turn = await it.client("d"), Counter[int](), 0
+        expected = {topics.command_response("d", str(n)) for n in range(400)}
+        device.write(b"".join(encode_publish(topic, b"x", 0, retain=True) for topic in expected))
+        await until(lambda: len(it.broker.fan_out.retained) == 400)
+        it.service("watcher")
+        watcher, offer = await it.client("watcher"), it.broker.sessions.kept.offer
+
+        def count() -> None:
+            nonlocal turn
+            turn += 1
+            asyncio.get_running_loop().call_soon(count)
+
+        def offered(session: Session, outgoing: Outgoing) -> None:
+            per_turn[turn] += 1
+            offer(session, outgoing)
+
+        asyncio.get_running_loop().call_soon(count)
+        monkeypatch.setattr(it.broker.sessions.kept, "offer", offered)
+        watcher.write(subscribe(1, "nothing/here", "#") + PINGREQ)
+        assert (await watcher.packet())[0] == 0x90
+        assert {(await watcher.message()).topic for _ in expected} == expected
+        assert await watcher.packet() == PINGRESP
+        assert max(per_turn.values()) <= 8
+        assert it.broker.health().paused_sockets == 0
+        await device.close()
+        await watcher.close()
 
 
 async def test_one_read_of_many_packets_takes_turns_with_the_others_and_loses_nothing(pki: Pki) -> None:
