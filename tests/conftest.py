@@ -27,8 +27,9 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> Loops:
 
 
 @pytest.fixture(scope="session")
-def server_room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("servers")
+def server_room() -> Iterator[Path]:
+    with servers.room() as room:
+        yield room
 
 
 @pytest.fixture(scope="session")
@@ -79,17 +80,17 @@ def valkey_url(valkey_server: str) -> str:
 
 
 @pytest.fixture
-def own_postgres(tmp_path: Path) -> Iterator[servers.PostgresServer]:
+def own_postgres() -> Iterator[servers.PostgresServer]:
     """A server that the test may kill, with all tables."""
-    with servers.started(servers.PostgresServer(tmp_path)) as server:
+    with servers.room() as room, servers.started(servers.PostgresServer(room)) as server:
         migrations.upgrade(server.engine.admin_dsn)
         yield server
 
 
 @pytest.fixture
-def own_valkey(tmp_path: Path) -> Iterator[servers.ValkeyServer]:
+def own_valkey() -> Iterator[servers.ValkeyServer]:
     """A server that the test may kill."""
-    with servers.started(servers.ValkeyServer(tmp_path)) as server:
+    with servers.room() as room, servers.started(servers.ValkeyServer(room)) as server:
         yield server
 
 

@@ -26,7 +26,6 @@ from iotsphere.identity import PeerCertificate
 from iotsphere.infra.memory import give_back
 from iotsphere.registry import DeviceRecord, Registry
 
-SWEEP_SECONDS = 1.0
 DRAIN_SECONDS = 5.0
 WRITE_HIGH_WATER = 64 * 1024
 ENDED = 1000
@@ -262,7 +261,7 @@ class EmbeddedBroker:
     async def _sweep(self) -> None:
         storms = False
         while True:
-            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(self.limits.sweep_seconds)
             now = self.clock()
             for connection in list(self._connections):
                 if reason := connection.overdue(now):

@@ -16,6 +16,7 @@ class Limits:
         connections: TCP connections of each listener; policy above: closed at once.
         connect_seconds: to the first byte, from the turn to shake hands to its end, from there to a valid CONNECT.
         handshakes: TLS handshakes under way at once, of one address half of them; others wait in line, each address in turn.
+        sweep_seconds: how often is looked who is overdue: no CONNECT, no sign of life, a certificate that has run out.
         keep_alive_zero: what keep-alive 0 counts as, seconds.
         fresh_seconds: so long a session's messages may be repetitions of what an earlier one sent.
         refusals, refusal_seconds: more refused messages than this in that time end the connection.
@@ -45,6 +46,7 @@ class Limits:
     connections: int = 20_000
     connect_seconds: float = 10.0
     handshakes: int = 64
+    sweep_seconds: float = 1.0
     keep_alive_zero: int = 1200
     fresh_seconds: float = 5.0
     refusals: int = 50

@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import asyncpg
@@ -26,6 +28,18 @@ SMALL = {
     "max_wal_size": "'512MB'",
     "max_connections": "60",
 }
+
+
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 4 << 30
+
+
+@contextmanager
+def room() -> Iterator[Path]:
+    """A directory for the files of servers, gone afterwards; in memory where there is enough: a database is hundreds of files."""
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM_BYTES
+    with TemporaryDirectory(prefix="iotsphere-tests-", dir=MEMORY if has_room else None) as made:
+        yield Path(made)
 
 
 def free_port() -> int:

@@ -256,7 +256,7 @@ async def test_qos_2_is_ingested_once(pki: Pki) -> None:
 
 
 async def test_a_silent_peer_and_a_silent_session_are_ended(pki: Pki) -> None:
-    async with running_broker(pki, Limits(connect_seconds=1.0)) as it:
+    async with running_broker(pki, Limits(connect_seconds=0.5, sweep_seconds=0.1)) as it:
         it.device("d")
         silent = await RawClient.open(it.port, pki.client("d"))
         session = await RawClient.session(it.port, pki.client("d"), "d", keep_alive=1)

@@ -131,7 +131,10 @@ async def test_publishing_without_a_server_is_quick_bounded_and_counted(
         await until(bus.healthy)
 
 
-async def test_a_bus_that_starts_before_its_server_connects_later(own_valkey: ValkeyServer) -> None:
+async def test_a_bus_that_starts_before_its_server_connects_later(
+    own_valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(valkey_bus, "START_SECONDS", 0.2)
     own_valkey.kill()
     async with running(own_valkey.url) as (bus, heard):
         assert not bus.healthy()
@@ -183,7 +186,7 @@ async def test_a_quiet_bus_delivers_within_milliseconds(valkey_url: str) -> None
     await bus.start()
     for number in range(100):
         await bus.publish(status(number))
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.01)
     await until(lambda: len(arrivals) == 100)
     await bus.stop()
     arrivals.sort()

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from broker.embedded.codec import PUBACK, PUBCOMP, PUBREC, PUBREL, encode_ack
+from broker.embedded.limits import Limits
 from iotsphere import topics
 from tests.support.brokers import running_broker
 from tests.support.mqtt_raw import RawClient, connect, packet, subscribe
@@ -141,11 +142,11 @@ async def test_overlapping_subscriptions_deliver_once_at_the_highest_qos(pki: Pk
 
 
 async def test_keep_alive(pki: Pki, over: type[RawClient]) -> None:
-    async with running_broker(pki, over=over) as it:
-        client = await it.client("d", keep_alive=2, will=(STATUS, b"silent"))
+    async with running_broker(pki, Limits(sweep_seconds=0.1), over=over) as it:
+        client = await it.client("d", keep_alive=1, will=(STATUS, b"silent"))
         began = time.monotonic()
         await client.ended(6)
-        assert 2.9 < time.monotonic() - began < 5
+        assert 1.4 < time.monotonic() - began < 3.5
         assert it.listener.presence[-1].reason == "keep_alive"
         await until(lambda: [d.payload for d in it.ingest.committed] == [b"silent"])
 

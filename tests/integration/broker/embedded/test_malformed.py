@@ -74,12 +74,12 @@ async def test_a_level_that_is_not_spoken_gets_the_standards_answer(pki: Pki, na
     "sent", [b"", b"\x10", connect("d")[:-1], b"\x10\xff\x7f" + b"x" * 100], ids=["0", "1", "all but 1", "part"]
 )
 async def test_a_connect_that_never_ends(pki: Pki, sent: bytes) -> None:
-    async with running_broker(pki, Limits(connect_seconds=0.5)) as it:
+    async with running_broker(pki, Limits(connect_seconds=0.3, sweep_seconds=0.05)) as it:
         it.device("d")
         client = await RawClient.open(it.port, pki.client("d"))
         trickling = asyncio.create_task(_trickle(client, sent))
         await client.ended(4)
-        assert it.listener.refused[0][2] == "no CONNECT within 0.5 s"
+        assert it.listener.refused[0][2] == "no CONNECT within 0.3 s"
         trickling.cancel()
         await client.close()
 
@@ -91,7 +91,7 @@ async def _trickle(client: RawClient, data: bytes, pause: float = 0.1) -> None:
 
 
 async def test_a_client_that_trickles_a_packet_that_never_ends_is_silent(pki: Pki) -> None:
-    async with running_broker(pki) as it:
+    async with running_broker(pki, Limits(sweep_seconds=0.1)) as it:
         client = await it.client("d", keep_alive=1)
         trickling = asyncio.create_task(_trickle(client, packet(0x30, field("iot/v1/d/telemetry") + bytes(100))))
         await client.ended(4)

@@ -103,7 +103,7 @@ async def test_giant_headers_are_not_kept(pki: Pki) -> None:
 
 @pytest.mark.parametrize("is_open", [False, True], ids=["request", "CONNECT"])
 async def test_a_handshake_that_trickles_ends_in_time(pki: Pki, is_open: bool) -> None:
-    async with running_broker(pki, Limits(connect_seconds=0.5)) as it:
+    async with running_broker(pki, Limits(connect_seconds=0.3, sweep_seconds=0.05)) as it:
         it.device("d")
         reader, writer = await asyncio.open_connection("127.0.0.1", it.wss_port, ssl=pki.client("d"), server_hostname="localhost")
         if is_open:
@@ -118,7 +118,7 @@ async def test_a_handshake_that_trickles_ends_in_time(pki: Pki, is_open: bool) -
         else:
             raise AssertionError("it was let in")
         assert time.monotonic() - began < 4
-        assert it.listener.refused[0][1:3] == ("protocol", "no CONNECT within 0.5 s")
+        assert it.listener.refused[0][1:3] == ("protocol", "no CONNECT within 0.3 s")
         writer.close()
 
 
@@ -153,7 +153,7 @@ async def test_packets_may_span_frames_and_share_them(pki: Pki) -> None:
 
 
 async def test_a_ping_is_answered_and_keeps_no_session_alive(pki: Pki) -> None:
-    async with running_broker(pki) as it:
+    async with running_broker(pki, Limits(sweep_seconds=0.1)) as it:
         it.over = WebSocketClient
         it.device("d")
         client = await WebSocketClient.session(it.wss_port, pki.client("d"), "d", keep_alive=1)
