@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import asyncpg
 
-from ingest import imports_table, rollup_table, telemetry_table
+from ingest import imports_table, telemetry_table
 from ingest.batch import Row, day_of, text_of, unix_us
 from ingest.import_lines import Lines, Record
 from ingest.import_rejects import RejectsFile
@@ -17,7 +17,6 @@ from ingest.imports_table import Progress
 from ingest.latest import LatestStore
 from ingest.latest_value import Newest, add_newest
 from ingest.partitions import Partitions
-from ingest.rollup_marks import keys_of
 from iotsphere.infra.postgres import unavailable_as_ours
 
 if TYPE_CHECKING:
@@ -175,9 +174,6 @@ class Importer:
 
     async def _merge(self, batch: Batch) -> None:
         """Store the rows; those whose key another value has become rejects."""
-        if not batch.rows:
-            return
-        await self._connection.execute(rollup_table.marking(keys_of(batch.rows), rollup_table.NOBODY))
         conflicts = dict(await telemetry_table.merge(self._connection, batch.rows))
         for position, stored in conflicts.items():
             row, record = batch.rows[position], batch.records[position]

@@ -12,6 +12,7 @@ from ingest import arrivals_table, dead_letters_table, losses_table, rollup_tabl
 from ingest.batch import Batch, DeadLetter, Row, Rows, letter, text_of
 from ingest.metrics import IngestMetrics
 from ingest.partitions import Partitions
+from ingest.precedence import Precedence, Turn
 from ingest.rollup_marks import Marks, Needed, keys_of
 from iotsphere.infra.postgres import AWAY, Patience, wait_out
 
@@ -54,6 +55,7 @@ class Slot:
         self._marks = marks
         self._connection: Connection | None = None
         self.staging_left = 0
+        self.turn = Turn(())  # of the batch that it has at present
 
     async def connection(self) -> "Connection":
         """The connection, ready to write."""
@@ -109,6 +111,7 @@ class Store:
         self._metrics = metrics
         self._marks = marks or Marks()
         self._patience = Patience("telemetry")
+        self._precedence = Precedence()
         self._slots = [Slot(dsn, self._marks) for _ in range(CONNECTIONS)]
         self._free: asyncio.LifoQueue[Slot] = asyncio.LifoQueue()
         for slot in self._slots:
@@ -126,7 +129,8 @@ class Store:
             return await self._store_around(batch, missing)
         slot = await self._free.get()
         try:
-            with self._marks.flight():
+            copies = bool(batch.fresh) and not slot.staging_left
+            with self._marks.flight(), self._precedence.turn(copies=copies) as slot.turn:
                 return await self._commit(slot, batch)
         except asyncio.CancelledError:
             slot.drop()
@@ -188,14 +192,14 @@ class Store:
     async def _write_over(self, slot: Slot, connection: "Connection", batch: Batch, riders: str) -> Outcome:
         if slot.staging_left == 0:
             try:
-                return await _copy_first(connection, batch, riders)
+                return await _copy_first(connection, batch, riders, slot.turn)
             except asyncpg.UniqueViolationError:
                 slot.suspect()
         slot.staging_left -= 1
         self._metrics.staged.inc()
         async with connection.transaction():
             await _note(connection, batch, riders)
-            return await _merge(connection, batch.fresh.followed_by(batch.doubtful), batch.letters)
+            return await _merge(connection, batch.fresh.followed_by(batch.doubtful), batch.letters, slot.turn)
 
     async def _isolate(self, slot: Slot, batch: Batch, error: Exception) -> Outcome:
         """A value cannot be stored: halve the batch until it is alone, and put it to the dead letters."""
@@ -220,7 +224,7 @@ class Store:
         return await self._commit(slot, Batch(letters=[buried], arrivals=batch.arrivals))
 
 
-async def _copy_first(connection: "Connection", batch: Batch, riders: str) -> Outcome:
+async def _copy_first(connection: "Connection", batch: Batch, riders: str, turn: Turn) -> Outcome:
     fresh = batch.fresh.rows
     if fresh and not batch.doubtful and not batch.letters:
         await telemetry_table.copy(connection, fresh, riders)  # a transaction of its own
@@ -229,7 +233,7 @@ async def _copy_first(connection: "Connection", batch: Batch, riders: str) -> Ou
         await _note(connection, batch, riders)
         if fresh:
             await telemetry_table.copy(connection, fresh)
-        outcome = await _merge(connection, batch.doubtful, batch.letters)
+        outcome = await _merge(connection, batch.doubtful, batch.letters, turn)
     outcome.rows.append(fresh)
     return outcome
 
@@ -240,15 +244,21 @@ async def _note(connection: "Connection", batch: Batch, riders: str) -> None:
     await losses_table.insert(connection, batch.lost)
 
 
-async def _merge(connection: "Connection", rows: Rows, letters: list[DeadLetter]) -> Outcome:
+async def _merge(connection: "Connection", rows: Rows, letters: list[DeadLetter], turn: Turn) -> Outcome:
     """Within a transaction: rows through staging, and all letters."""
-    conflicts = await telemetry_table.merge(connection, rows.rows, marked=True) if rows else []
+    conflicts = await _add(connection, rows.rows, turn) if rows else []
     buried = letters + [conflict(rows, position, stored) for position, stored in conflicts]
     await dead_letters_table.insert(connection, buried)
     if not conflicts:
         return Outcome([rows.rows], buried)
     refused = {position for position, _ in conflicts}
     return Outcome([[row for position, row in enumerate(rows.rows) if position not in refused]], buried)
+
+
+async def _add(connection: "Connection", rows: list[Row], turn: Turn) -> list[tuple[int, float | None]]:
+    await telemetry_table.stage(connection, rows)
+    await turn.come()
+    return await telemetry_table.add_staged(connection, len(rows))
 
 
 def conflict(rows: Rows, position: int, stored: float | None) -> DeadLetter:

@@ -63,20 +63,32 @@ async def copy(connection: "Connection", rows: Sequence[Row], also: str = "") ->
     )
 
 
-async def merge(connection: "Connection", rows: Sequence[Row], *, marked: bool = False) -> list[tuple[int, float | None]]:
-    """Add those that are new, within the caller's transaction.
-
-    Args:
-        marked: the caller has seen to it that rollups learn of them.
+async def merge(connection: "Connection", rows: Sequence[Row]) -> list[tuple[int, float | None]]:
+    """Add those that are new, and the marks for the rollups, within the caller's transaction.
 
     Returns:
         Position and stored value of each row whose key is taken by another value.
     """
-    if rows and not marked:
-        await connection.execute(rollup_table.marking(keys_of(rows), rollup_table.NOBODY))
+    if not rows:
+        return []
+    await connection.execute(rollup_table.marking(keys_of(rows), rollup_table.NOBODY))
+    await stage(connection, rows)
+    return await add_staged(connection, len(rows))
+
+
+async def stage(connection: "Connection", rows: Sequence[Row]) -> None:
+    """Bring rows to the server that may be there already, within the caller's transaction; nobody waits for them yet."""
     records = [(position, *row) for position, row in enumerate(rows)]
     await connection.copy_records_to_table(STAGING, records=records, columns=("position", *COLUMNS), timeout=COPY_SECONDS)
+
+
+async def add_staged(connection: "Connection", count: int) -> list[tuple[int, float | None]]:
+    """Add those of the ``count`` staged rows that are new. The caller has seen to it that rollups learn of them.
+
+    Returns:
+        Position and stored value of each row whose key is taken by another value.
+    """
     done = await connection.execute(_MERGE)
-    if int(done.rsplit(" ", 1)[1]) == len(rows):
+    if int(done.rsplit(" ", 1)[1]) == count:
         return []
     return [(row["position"], row["value"]) for row in await connection.fetch(_CONFLICTS)]

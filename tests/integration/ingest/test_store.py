@@ -9,11 +9,12 @@ import asyncpg
 import pytest
 import structlog
 
-from ingest.batch import Batch, Row, Rows, letter, moment_of
+from ingest import precedence
+from ingest.batch import Batch, Row, Rows, letter, moment_of, unix_us
 from ingest.metrics import IngestMetrics
 from ingest.partitions import Partitions
 from ingest.store import STAGING_BATCHES, Store
-from iotsphere.infra.postgres import make_pool
+from iotsphere.infra.postgres import Connection, make_pool
 from tests.support import servers
 from tests.support.devices import delivery, thermometer
 from tests.support.ingest import now_ms, running_ingest
@@ -182,3 +183,59 @@ async def test_a_server_that_takes_no_writes_or_no_connections_is_waited_for_and
 
 async def _is_read_only(connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
     return bool(await connection.fetchval("select current_setting('default_transaction_read_only') = 'on'"))
+
+
+@pytest.mark.slow
+async def test_rows_of_an_earlier_batch_are_not_added_before_it_is_through(
+    migrated_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precedence, "LONGEST_WAIT", 60.0)
+    metrics, names = IngestMetrics(), ("a", "b", "c")
+    async with store(migrated_dsn, metrics) as (it, pool), pool.acquire() as outside:
+        rows = batch(*((name, 1.0) for name in names)).fresh
+        held = outside.transaction()
+        await held.start()
+        await _hold(outside, rows.rows[0])
+        earlier = asyncio.create_task(it.store(Batch(rows, days=_today())))
+        await until(lambda: _count(pool, "wait_event_type = 'Lock'"))
+        later = asyncio.create_task(it.store(Batch(batch(("d", 1.0)).fresh, rows.pick([2, 1]), days=_today())))
+        waits = "state = 'idle in transaction' and now() - state_change > interval '0.1 s'"
+        await until(lambda: later.done() or _count(pool, waits))
+        assert not later.done()
+        await held.rollback()
+        await asyncio.gather(earlier, later)
+        assert await pool.fetchval("select count(*) from telemetry.telemetry") == 4
+        assert metrics.staged._value.get() == 0, "the earlier one was not refused"
+
+
+async def test_batches_that_wait_for_each_other_go_on(migrated_dsn: str) -> None:
+    async with store(migrated_dsn, IngestMetrics()) as (it, pool), pool.acquire() as outside:
+        rows = batch(*((name, 1.0) for name in ("a", "b", "c"))).fresh
+        held = outside.transaction()
+        await held.start()
+        await _hold(outside, rows.rows[0])
+        earlier = asyncio.create_task(it.store(Batch(rows, days=_today())))
+        await until(lambda: _count(pool, "wait_event_type = 'Lock'"))
+        later = asyncio.create_task(it.store(Batch(rows.pick([1]), rows.pick([2]), days=_today())))
+        await until(lambda: _count(pool, "state = 'idle in transaction'"))
+        await held.rollback()
+        async with asyncio.timeout(20):
+            await asyncio.gather(earlier, later)
+        assert await pool.fetchval("select count(*) from telemetry.telemetry") == 3
+
+
+def _today() -> set[int]:
+    return {now_ms() // DAY_MS}
+
+
+async def _hold(connection: Connection, row: Row) -> None:
+    """Insert a row, uncommitted: whoever writes it too waits."""
+    await connection.execute(
+        "insert into telemetry.telemetry values ($1, to_timestamp($2::float8 / 1e6), $3, 0)", row[0], unix_us(row[1]), row[2]
+    )
+
+
+async def _count(pool: "asyncpg.Pool[asyncpg.Record]", condition: str) -> int:
+    """Connections of the writer of which this is true."""
+    query = "select count(*) from pg_stat_activity where application_name = 'iotsphere ingest' and datname = current_database()"
+    return int(await pool.fetchval(f"{query} and {condition}"))
