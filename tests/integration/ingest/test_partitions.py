@@ -45,6 +45,21 @@ async def test_several_processes_make_the_same_days_at_once(pool: Pool) -> None:
     assert '(device_id, "timestamp", measurement) INCLUDE (value)' in key
 
 
+async def test_a_reading_takes_no_padding_and_days_of_both_orders_are_one_table(pool: Pool) -> None:
+    partitions = Partitions(pool, 30)
+    await partitions.ensure([TODAY])
+    table, low, high = f"telemetry.{RAW.name(TODAY - 1)}", RAW.start(TODAY - 1), RAW.start(TODAY)
+    await pool.execute(f"create table {table} (like telemetry.telemetry)")  # as they were made once
+    await pool.execute(f"alter table telemetry.telemetry attach partition {table} for values from ('{low}+00') to ('{high}+00')")
+    insert = "insert into telemetry.telemetry values ('bench-100', to_timestamp($1), 'm0', 1.5, null)"
+    for day in (TODAY - 1, TODAY):
+        await pool.execute(insert, day * 86_400)
+    rows = await pool.fetch("select * from telemetry.telemetry order by timestamp")
+    assert [tuple(row)[2:] for row in rows] == [("m0", 1.5, None)] * 2
+    sizes = [await pool.fetchval(f"select pg_column_size(t) from telemetry.{RAW.name(day)} t") for day in (TODAY - 1, TODAY)]
+    assert [(size + 7) // 8 * 8 for size in sizes] == [64, 56]
+
+
 async def test_a_partition_holds_its_day_in_utc_to_the_microsecond(pool: Pool) -> None:
     await Partitions(pool, 30).load()
     for micros in (0, 86_400_000_000 - 1):
