@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 from iotsphere.errors import InvalidInput
 
 
-def known_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def known_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Guard of all routes.
 
     Raises:

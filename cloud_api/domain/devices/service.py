@@ -53,7 +53,7 @@ class Devices:
             return found(await table.find(connection, device), device)
 
     async def addressee(self, principal: Principal, device: str) -> Addressee:
-        """The little of a device that a command or a wish needs, quickly; retired ones too.
+        """The little of a device that a command, a wish or a history needs, quickly; retired ones too.
 
         Raises:
             NotFound: there is none, or none that the user may see.
@@ -143,7 +143,7 @@ class Devices:
         await self._signals.send(EDGE_REGISTRY, device)
         return await self.get(principal, device)
 
-    async def latest(self, rows: Sequence[DeviceRow]) -> dict[str, Latest]:
+    async def latest(self, rows: Sequence[DeviceRow | Addressee]) -> dict[str, Latest]:
         """Newest readings by device, clipped to the present owner's time."""
         if not rows:
             return {}

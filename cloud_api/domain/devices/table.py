@@ -44,13 +44,18 @@ class DeviceRow:
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """What somebody must know of a device who wants something of it."""
+    """What somebody must know of a device who wants something of it, or its readings.
+
+    Attributes:
+        owned_from: since when it is its present owner's; None: from the beginning.
+    """
 
     id: str
     device_type: str
     organization: str
     kind: Kind
     status: Status
+    owned_from: datetime | None
 
     @property
     def simulated(self) -> bool:
@@ -100,6 +105,8 @@ from registry.devices d left join registry.presence p on p.device_id = d.id
 left join ops.device_status s on s.device_id = d.id
 """  # noqa: S608 - made of constants
 _OWNERSHIPS = f"select d.id, d.device_type, d.kind = 'simulated', {_OWNED_FROM} from registry.devices d"  # noqa: S608 - made of constants
+# The function alone decides what is seen; whose the device is since when is then read as the owner of the tables.
+_ADDRESSEE = f"select d.*, {_OWNED_FROM} from registry.device_seen($1, $2) d"  # noqa: S608 - made of constants
 _FILTER = f"""
 d.status <> 'retired' and ($1::text is null or d.device_type = $1) and ($2::text is null or d.organization_id = $2)
 and ($3::text is null or position(lower($3) in lower(d.id)) > 0) and ($4::boolean is null or coalesce(p.connected, false) = $4)
@@ -116,7 +123,7 @@ async def find(connection: Connection, device: str) -> DeviceRow | None:
 
 async def addressee(tenancy: Tenancy, scope: str, device: str) -> Addressee | None:
     """One device, retired ones too; None also when the tenant may not see it."""
-    row = await tenancy.row("select * from registry.device_seen($1, $2)", scope, device)
+    row = await tenancy.row(_ADDRESSEE, scope, device)
     return Addressee(*row.values()) if row is not None else None
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from cloud_api.auth import Principal
 from cloud_api.domain.devices.service import Devices
-from cloud_api.domain.devices.table import DeviceRow, Ownership
+from cloud_api.domain.devices.table import Addressee, Ownership
 from cloud_api.domain.telemetry.schemas import DeviceHistory, HistoriesView, HistoryView, LatestReadings, NewestValue
 from cloud_api.domain.telemetry.scope import Scope, Scopes
 from cloud_api.domain.telemetry.window import Window, ms
@@ -68,7 +68,7 @@ class Telemetry:
             NotFound: there is no such device, or none that the user may see.
             InvalidInput: a measurement is neither declared nor was it ever heard, or there would be too many buckets.
         """
-        row = await self._devices.visible(principal, device)
+        row = await self._devices.addressee(principal, device)
         await self._check(row, wish.measurements or ())
         part = wanted.clipped(row.owned_from)
         question = replace(wish.over(part, now - self._retention, self._declared(row.device_type)), organization=row.organization)
@@ -121,9 +121,9 @@ class Telemetry:
             NotFound: there is no such device, or none that the user may see.
             InvalidInput: a measurement is neither declared nor was it ever heard.
         """
-        await self._check(await self._devices.visible(principal, device), measurements or ())
+        await self._check(await self._devices.addressee(principal, device), measurements or ())
 
-    async def _check(self, row: DeviceRow, measurements: Sequence[str]) -> None:
+    async def _check(self, row: Addressee, measurements: Sequence[str]) -> None:
         declared = self._declared(row.device_type)
         unknown = set(measurements).difference(declared)
         if unknown:
@@ -155,7 +155,7 @@ class Telemetry:
         Raises:
             NotFound: there is no such device, or none that the user may see.
         """
-        row = await self._devices.visible(principal, device)
+        row = await self._devices.addressee(principal, device)
         found = (await self._devices.latest([row]))[device]
         newest = {k: NewestValue(value=v.value, ts=v.ts, source=v.source, quality=v.quality) for k, v in found.items()}
         return LatestReadings(device=row.id, simulated=row.simulated, unit=self._units(row.device_type, newest), latest=newest)

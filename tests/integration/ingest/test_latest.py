@@ -1,5 +1,7 @@
 """Newest values in a real Valkey, repaired from PostgreSQL."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import redis.asyncio
 from ingest.latest import LatestStore
 from ingest.latest_keys import FIELDS, LatestKeys
 from ingest.latest_value import LatestValue
+from iotsphere.infra.postgres import make_pool
 from tests.support import servers
 from tests.support.devices import delivery, thermometer
 from tests.support.ingest import TestIngest, now_ms, running_ingest
@@ -19,6 +22,13 @@ pytestmark = pytest.mark.integration
 
 async def commit(it: TestIngest, ts: float, values: dict[str, Any], **details: Any) -> None:
     await it.pipeline.commit([delivery({"ts": ts, "values": values}, **details)])
+
+
+@asynccontextmanager
+async def reading(dsn: str, url: str) -> AsyncIterator[LatestStore]:
+    """What `cloud` has."""
+    async with await make_pool(dsn, name="test", high=2) as pool, redis.asyncio.Redis.from_url(url) as client:
+        yield LatestStore(client, pool)
 
 
 async def in_valkey(client: redis.Redis, device: str, **expected: str) -> None:
@@ -113,6 +123,31 @@ async def test_while_valkey_is_away_postgresql_answers_and_nothing_is_missed(
         own_valkey.start()
         with redis.Redis.from_url(own_valkey.url) as client:
             await in_valkey(client, "t-1", temperature=f"{ts + 1}000 6.0 - -", humidity=f"{ts}000 1.0 - -")
+
+
+@pytest.mark.slow
+async def test_a_valkey_that_comes_back_without_its_last_second_is_not_believed(
+    migrated_dsn: str, own_valkey: servers.ValkeyServer
+) -> None:
+    ts, url = now_ms(), own_valkey.url
+    async with running_ingest(migrated_dsn, url) as it:
+        await commit(it, ts, {"temperature": 5})
+        with redis.Redis.from_url(url) as client:
+            await in_valkey(client, "t-1", temperature=f"{ts}000 5.0 - -")
+            await commit(it, ts + 1, {"temperature": 6})
+            await in_valkey(client, "t-1", temperature=f"{ts + 1}000 6.0 - -")
+    async with reading(migrated_dsn, url) as reader:
+        with redis.Redis.from_url(url) as client:
+            client.hset("device:{t-1}:latest", "temperature", f"{ts}000 5.0 - -")  # what the file still has of it
+        old = {"t-1": {"temperature": LatestValue(5.0, ts)}}
+        assert await reader.latest_many(["t-1"]) == old, "while the server lives, what is complete is believed"
+        own_valkey.kill()
+        own_valkey.start()  # and there is no writer that would look after it
+        with redis.Redis.from_url(own_valkey.url) as client:
+            assert client.hgetall("device:{t-1}:latest")[b"temperature"] == f"{ts}000 5.0 - -".encode()
+        assert own_valkey.url == url
+        assert await reader.latest_many(["t-1"]) == {"t-1": {"temperature": LatestValue(6.0, ts + 1)}}
+        assert (await reader._keys.read(["t-1"]))[0] is None, "Valkey answers, and its generation does not count"
 
 
 async def test_values_that_were_not_offered_are_found_in_postgresql(migrated_dsn: str, valkey_url: str) -> None:

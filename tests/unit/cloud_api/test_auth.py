@@ -1,7 +1,10 @@
+from inspect import iscoroutinefunction
+
 import jwt
 import pytest
 
-from cloud_api.auth import Principal, Tokens
+from cloud_api.auth import Principal, Tokens, all_organizations, at_least
+from cloud_api.query import known_parameters
 from iotsphere.errors import Unauthenticated
 
 SECRET = b"a secret that is long enough for it"
@@ -27,6 +30,24 @@ def test_it_ends_with_its_second() -> None:
     now[0] = 1060.0
     with pytest.raises(Unauthenticated, match="run out"):
         tokens.verify(token)
+
+
+def test_a_signature_is_looked_at_once_and_only_of_the_very_same_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens, looked_at = Tokens(SECRET, lambda: 1000.0), []
+    decode = jwt.decode
+    monkeypatch.setattr(jwt, "decode", lambda token, *args, **options: looked_at.append(token) or decode(token, *args, **options))
+    token = tokens.issue(ANN, 60)
+    assert [tokens.verify(token) for _ in range(3)] == [tokens.verify(token)] * 3
+    assert looked_at == [token]
+    for wrong in (token[:-1], token + "A", token.swapcase()):
+        for _ in range(2):  # what is refused is not remembered as good
+            with pytest.raises(Unauthenticated):
+                tokens.verify(wrong)
+    assert len(looked_at) == 7
+
+
+def test_guards_take_no_thread() -> None:
+    assert all(iscoroutinefunction(guard) for guard in (at_least("viewer"), all_organizations, known_parameters))
 
 
 @pytest.mark.parametrize(
