@@ -56,6 +56,11 @@ class DiskWatch:
         if not self._samples or now - self._samples[-1][0] >= SAMPLE_SECONDS:
             self._samples.append((now, usage.used))
 
+    def holds(self, more: int) -> bool:
+        """Whether intake would not pause if so many bytes more were used."""
+        watched = self.usage.total > 0
+        return not watched or self.usage.free - more >= _floor(self.usage, RESUME_SHARE, RESUME_BYTES)
+
     def days_left(self) -> float | None:
         """Days until intake pauses if the growth of the last day goes on; None when it is not known, or not growing."""
         if not self._samples:
@@ -123,6 +128,10 @@ class DiskGuard:
     def days_left(self) -> float | None:
         """Days until intake pauses, as far as growth tells."""
         return self._watch.days_left()
+
+    def holds(self, more: int) -> bool:
+        """Whether intake would not pause if so many bytes more were used."""
+        return self._watch.holds(more)
 
     async def ready(self) -> None:
         """Returns when there is room."""

@@ -39,6 +39,9 @@ class IngestMetrics:
         self.buckets_set_aside = Counter(
             "iotsphere_ingest_buckets_set_aside", "Buckets without a rollup because their sum is too large", registry=registry
         )
+        self.packed_bytes = Counter(
+            "iotsphere_ingest_packed_bytes", "Bytes that packing the indexes of days gone by has set free", registry=registry
+        )
         self._numbers = [
             Counter(f"iotsphere_ingest_sequence_{name}", about, registry=registry)
             for name, about in (

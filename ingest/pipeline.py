@@ -16,6 +16,7 @@ from ingest.folding import Folding
 from ingest.latest import LatestStore
 from ingest.ledger import Ledger
 from ingest.metrics import IngestMetrics
+from ingest.packing import Packer
 from ingest.partitions import Partitions
 from ingest.periods import MINUTES
 from ingest.retention import Upkeep
@@ -81,6 +82,7 @@ class TelemetryPipeline:
             self._metrics,
             self._builder.keep,
         )
+        self._packer = Packer(dsn, guard, self._metrics, clock)
         self._announcer = Announcer(bus, latest, self._metrics)
         self._patience = Patience("telemetry clocks, numbers and partitions")
 
@@ -100,11 +102,13 @@ class TelemetryPipeline:
         await self._folding.start()
         self._roller.start()
         self._upkeep.start()
+        self._packer.start()
         self._announcer.start()
 
     async def stop(self) -> None:
         """Announce what was committed, and end. No commit may be under way."""
         await self._folding.stop()
+        await self._packer.stop()
         await self._upkeep.stop()
         await self._roller.stop()
         await self._announcer.stop()

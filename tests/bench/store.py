@@ -11,6 +11,7 @@ from statistics import median
 from ingest.batch import POSTGRES_EPOCH_US, Batch, Row, unix_us
 from ingest.engine import EngineRollups
 from ingest.metrics import IngestMetrics
+from ingest.packing import Packer
 from ingest.partitions import Partitions
 from ingest.periods import MINUTES
 from ingest.roller import Roller
@@ -31,6 +32,7 @@ TENTHS = 10
 MESSAGES = ROWS_A_COMMIT // POINTS  # a commit
 DEVICES = 200
 APART_US = 1_000_000
+AFTER_ALL_S = 2 * 86_400.0  # by then every day of the rows has ended
 LAG_RATE = 50_000  # points a second
 LAG_S = 30.0
 PROBE_S = 0.25
@@ -109,12 +111,17 @@ class StorePart:
         figures.add("store.rows_per_s", sum(rates) / len(rates))
         figures.add("store.last_tenth_ratio", rates[-1] / rates[0])
         await writer.roller.settle()
-        raw = await pool.fetchval(_SIZES, "telemetry.telemetry")
-        figures.add("store.bytes_per_point", raw / stored)
+        unpacked = await pool.fetchval(_SIZES, "telemetry.telemetry")
+        figures.add("store.bytes_per_point_unpacked", unpacked / stored)
         rolled = await pool.fetchval(_SIZES, "telemetry.rollup_1m")
         for table in ("rollup_1h", "rollup_1d"):
             rolled += await pool.fetchval("select pg_total_relation_size($1::regclass)", f"telemetry.{table}")
         figures.add("store.rollup_bytes_per_point", rolled / stored)
+        figures.say("store: the days end and are packed …")
+        await Packer(self._the.platform.dsn, None, IngestMetrics(), lambda: time.time() + AFTER_ALL_S).turn()
+        packed = await pool.fetchval(_SIZES, "telemetry.telemetry")
+        figures.check(packed < unpacked, "no day was packed")
+        figures.add("store.bytes_per_point", packed / stored)
 
     async def _lag(self, writer: Writer, pool: Pool) -> None:
         figures, lags, late = self._the.figures, [], 0

@@ -44,6 +44,14 @@ def test_a_file_system_that_tells_no_size_is_never_full() -> None:
     watch = DiskWatch()
     watch.observe(0, Usage(0, 0, 0))
     assert not watch.paused
+    assert watch.holds(GIB)
+
+
+def test_there_is_room_for_more_as_long_as_intake_would_not_pause() -> None:
+    watch = DiskWatch()
+    watch.observe(0, usage(10))
+    assert watch.holds(4 * GIB)
+    assert not watch.holds(4 * GIB + 1)
 
 
 @pytest.mark.parametrize(
