@@ -8,19 +8,20 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
+import httpx
+
 from ingest.batch import POSTGRES_EPOCH_US, Batch, Row, unix_us
-from ingest.engine import EngineRollups
 from ingest.metrics import IngestMetrics
 from ingest.packing import Packer
 from ingest.partitions import Partitions
 from ingest.periods import MINUTES
 from ingest.roller import Roller
 from ingest.rollup_marks import Marks
-from ingest.rollups import MINUTE
 from ingest.store import CONNECTIONS, Store
 from iotsphere.infra.postgres import Pool, make_pool
 from tests.bench.baseline import ROWS_A_COMMIT, copy_rate
 from tests.bench.figures import percentile
+from tests.bench.probe import Probe
 from tests.bench.rows import POINTS, Fleet
 from tests.bench.stage import Stage
 
@@ -36,7 +37,6 @@ AFTER_ALL_S = 2 * 86_400.0  # by then every day of the rows has ended
 LAG_RATE = 50_000  # points a second
 LAG_S = 30.0
 PROBE_S = 0.25
-LIMIT_S = 30.0
 _SIZES = """
 select sum(pg_total_relation_size(inhrelid))::bigint from pg_inherits where inhparent = $1::regclass
 """
@@ -73,7 +73,7 @@ class StorePart:
         async with _writer(self._the.platform.dsn) as (writer, pool):
             await self._against_copy(writer)
             await self._sustained(writer, pool)
-            await self._lag(writer, pool)
+            await self._lag(writer)
         await self._the.empty()
 
     async def _against_copy(self, writer: Writer) -> None:
@@ -123,8 +123,8 @@ class StorePart:
         figures.check(packed < unpacked, "no day was packed")
         figures.add("store.bytes_per_point", packed / stored)
 
-    async def _lag(self, writer: Writer, pool: Pool) -> None:
-        figures, lags, late = self._the.figures, [], 0
+    async def _lag(self, writer: Writer) -> None:
+        figures, lags = self._the.figures, []
         figures.say(f"store: {LAG_RATE:,} points a second, while somebody asks for rollups …")
         await self._the.empty()
         writer.roller.start()
@@ -132,11 +132,12 @@ class StorePart:
         messages = int(LAG_RATE * seconds) // POINTS
         fleet = Fleet([f"bench-{n}" for n in range(DEVICES)], int(time.time() * 1e6) - 3600 * 1_000_000, 20_000)
         load = asyncio.create_task(_paced(writer, fleet.batches(messages, MESSAGES)), name="bench load")
-        number = 0
-        while not load.done():
-            lags.append(await _probe(writer, pool, number))
-            number += 1
-            await asyncio.sleep(PROBE_S)
+        headers = {"Authorization": f"Bearer {self._the.token}"}
+        async with httpx.AsyncClient(base_url=self._the.platform.http, headers=headers, timeout=30) as client:
+            probe = Probe(writer.store, client, self._the.devices[0])
+            while not load.done():
+                lags.append(await probe.lag())
+                await asyncio.sleep(PROBE_S)
         late = await load
         figures.check(late < 1.0, f"the load was {late:.1f} s behind its pace")
         figures.add("rollup.lag_p99_s", percentile(lags, 0.99))
@@ -171,25 +172,6 @@ async def _paced(writer: Writer, batches: Iterator[Batch]) -> float:
         await writer.store.store(batch)
         rows += len(batch.fresh)
     return max(behind, 0.0)
-
-
-async def _probe(writer: Writer, pool: Pool, number: int) -> float:
-    """From the commit of a late reading until its bucket says so (s)."""
-    start = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=2)
-    micros = round(start.timestamp() * 1e6) + number
-    await writer.store.store(next(Fleet(["bench-probe"], micros, 1).batches(1, 1)))
-    committed, reads = time.perf_counter(), EngineRollups(pool)
-    while True:
-        found = (await reads.rollups(["bench-probe"], ["m0"], start, start + MINUTE, MINUTE))["bench-probe"]
-        stored = await pool.fetchval(
-            "select count(*) from telemetry.telemetry where device_id = 'bench-probe' and measurement = 'm0' "
-            "and timestamp >= $1 and timestamp < $1 + interval '1 min'",
-            start,
-        )
-        if sum(found["m0"].counts if found else ()) == stored:
-            return time.perf_counter() - committed
-        if time.perf_counter() - committed > LIMIT_S:
-            raise TimeoutError("a rollup does not learn of a reading")
 
 
 def _plain(rows: Sequence[Row]) -> list[tuple[str, datetime, str, float, None]]:
