@@ -36,9 +36,6 @@ class IngestMetrics:
         self.split = Counter(
             "iotsphere_ingest_split_batches", "Batches split because of a row that cannot be stored", registry=registry
         )
-        self.buckets_set_aside = Counter(
-            "iotsphere_ingest_buckets_set_aside", "Buckets without a rollup because their sum is too large", registry=registry
-        )
         self.packed_bytes = Counter(
             "iotsphere_ingest_packed_bytes", "Bytes that packing the indexes of days gone by has set free", registry=registry
         )

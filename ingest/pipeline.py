@@ -72,7 +72,7 @@ class TelemetryPipeline:
         self._partitions = Partitions(pool, retention_days, clock)
         marks, months = Marks(), Partitions(pool, None, clock, period=MINUTES)
         self._store = Store(dsn, self._partitions, self._metrics, marks)
-        self._roller = Roller(pool, marks, months, clock, self._metrics)
+        self._roller = Roller(pool, marks, months, clock)
         self._upkeep = Upkeep(
             pool,
             self._partitions,

@@ -16,7 +16,6 @@ import structlog
 
 from ingest import rollup_table
 from ingest.batch import POSTGRES_EPOCH_US
-from ingest.metrics import IngestMetrics
 from ingest.pace import Pace
 from ingest.partitions import Partitions
 from ingest.periods import MINUTES
@@ -44,7 +43,6 @@ class Roller:
         marks: of this process's writer.
         months: the partitions of the rollups by the minute.
         clock: seconds since the Unix epoch.
-        metrics: a fresh set when none is given.
     """
 
     def __init__(
@@ -53,13 +51,11 @@ class Roller:
         marks: Marks,
         months: Partitions,
         clock: Callable[[], float] = time.time,
-        metrics: IngestMetrics | None = None,
     ) -> None:
         self._pool = pool
         self._marks = marks
         self._months = months
         self._clock = clock
-        self._metrics = metrics or IngestMetrics()
         self._certain = True
         self._paces = {level: Pace(SLICE) for level in Level}
         self._stopping = asyncio.Event()
@@ -127,30 +123,9 @@ class Roller:
             found = await self._withdrawn(found)
             await self._months.ensure({MINUTES.number(mark.bucket.astimezone(UTC).date()) for mark in found})
         if found:
-            await self._roll(level, found)
-        return len(found)
-
-    async def _roll(self, level: Level, found: Sequence[Mark]) -> None:
-        """Halves what cannot be summed until the bucket that is too large stands alone: it must not hold up all others."""
-        try:
             async with self._pool.acquire() as connection, connection.transaction():
                 await rollup_table.drain(connection, level, found)
-        except asyncpg.NumericValueOutOfRangeError as error:
-            if len(found) == 1:
-                await self._set_aside(level, found[0], str(error))
-                return
-            half = len(found) // 2
-            await self._roll(level, found[:half])
-            await self._roll(level, found[half:])
-
-    async def _set_aside(self, level: Level, mark: Mark, why: str) -> None:
-        """Its readings stay until retention; only the rollup is missing."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            await rollup_table.unmark(connection, level, mark)
-        self._metrics.buckets_set_aside.inc()
-        log.error(
-            "a bucket has no rollup", device=mark.device, bucket=mark.bucket.isoformat(), level=level.name.lower(), error=why
-        )
+        return len(found)
 
     async def _withdrawn(self, found: Sequence[Mark]) -> Sequence[Mark]:
         """Those on which no batch relies."""

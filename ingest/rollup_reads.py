@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from ingest.binary_columns import floats, integers
-from ingest.rollup_table import EARLIEST, LATEST, TABLES
+from ingest.rollup_table import COUNTED, EARLIEST, LATEST, TABLES
 from ingest.rollups import ORIGIN, Buckets, Level, edges, level_of
 from iotsphere.infra.postgres import Pool
 
@@ -59,7 +59,7 @@ from stale_0 s cross join lateral (
         {earliest} as first, {latest} as last,
         bit_or(telemetry.source_bit(r.metadata)) as sources
     from telemetry.telemetry r
-    where r.device_id = s.device_id {named} and r.value is not null
+    where r.device_id = s.device_id {named} and {counted}
         and r.timestamp >= greatest(s.bucket, $3) and r.timestamp < least(s.bucket + interval '1 minute', $4)
     group by r.measurement
 ) r
@@ -117,7 +117,7 @@ def _statement(level: Level, outer: str, *, named: bool) -> str:
         if lower < level:
             above = lower + 1
             parts.append(_BELOW.format(table=TABLES[lower], level=lower.value, above=above, width=_WIDTHS[above], **filled))
-    parts.append(_RAW.format(earliest=EARLIEST, latest=LATEST, **filled))
+    parts.append(_RAW.format(earliest=EARLIEST, latest=LATEST, counted=COUNTED, **filled))
     joined = " union all ".join(parts)
     return f"with {','.join(ctes)}, parts as ({joined}) {outer.format(columns=_COLUMNS, bin=_BIN)}"
 

@@ -8,6 +8,7 @@ from asyncpg import UndefinedTableError
 
 from ingest.rollup_marks import Key
 from ingest.rollups import Level
+from ingest.validate import SUMMABLE
 from iotsphere.infra.postgres import Connection, Pool
 
 TABLES = {Level.MINUTE: "telemetry.rollup_1m", Level.HOUR: "telemetry.rollup_1h", Level.DAY: "telemetry.rollup_1d"}
@@ -22,6 +23,8 @@ on conflict (device_id, measurement, bucket) do update set count = excluded.coun
     max = excluded.max, first = excluded.first, last = excluded.last, sources = excluded.sources
 where excluded.count >= r.count  -- fewer: what it was made of is partly gone by retention, and the bucket stays as it is
 """
+# Which readings a bucket is made of. A larger value is refused today; one that lies there would make its sum overflow.
+COUNTED = f"value between -{SUMMABLE} and {SUMMABLE}"
 # The values of the earliest and the latest reading: the least and the greatest (time, value), which costs half of sorting.
 EARLIEST, LATEST = (f"({which}(array[date_part('epoch', timestamp), value]))[2]" for which in ("min", "max"))
 _MINUTES = f"""
@@ -33,7 +36,7 @@ from (select distinct device_id, bucket from unnest($1::text[], $2::timestamptz[
         bit_or(telemetry.source_bit(t.metadata)) as sources
     from telemetry.telemetry t
     where t.device_id = k.device_id and t.timestamp >= k.bucket and t.timestamp < k.bucket + interval '1 minute'
-        and t.value is not null
+        and {COUNTED}
     group by t.measurement
 ) n order by k.device_id, n.measurement, k.bucket
 {_SET}
@@ -47,14 +50,15 @@ from (select distinct device_id, bucket from unnest($1::text[], $2::timestamptz[
         bit_or(f.sources) as sources
     from {finer} f
     where f.device_id = k.device_id and f.bucket >= k.bucket and f.bucket < k.bucket + interval '{width}'
+        and f.min >= -{most} and f.max <= {most}
     group by f.measurement
 ) n order by k.device_id, n.measurement, k.bucket
 {set}
 """
 _DRAIN = {
     Level.MINUTE: _MINUTES,
-    Level.HOUR: _COARSER.format(table=TABLES[Level.HOUR], finer=TABLES[Level.MINUTE], width="1 hour", set=_SET),
-    Level.DAY: _COARSER.format(table=TABLES[Level.DAY], finer=TABLES[Level.HOUR], width="1 day", set=_SET),
+    Level.HOUR: _COARSER.format(table=TABLES[Level.HOUR], finer=TABLES[Level.MINUTE], width="1 hour", most=SUMMABLE, set=_SET),
+    Level.DAY: _COARSER.format(table=TABLES[Level.DAY], finer=TABLES[Level.HOUR], width="1 day", most=SUMMABLE, set=_SET),
 }
 _MARK_ABOVE = """
 insert into telemetry.rollup_dirty (level, writer, device_id, bucket)
@@ -158,11 +162,6 @@ async def drain(connection: Connection, level: Level, marks: Sequence[Mark]) -> 
     if level is not Level.DAY:
         above = Level(level + 1)
         await connection.execute(_MARK_ABOVE, *keys, above, above.width)
-
-
-async def unmark(connection: Connection, level: Level, mark: Mark) -> None:
-    """Take a mark away and leave the rollup as it is."""
-    await connection.execute(_UNMARK, level, [mark.writer], [mark.id])
 
 
 async def mark_stretch(connection: Connection, start: datetime, end: datetime) -> None:

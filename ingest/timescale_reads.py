@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from ingest.rollup_reads import EACH, READ_SECONDS, TOGETHER, each, finished, put_together
-from ingest.rollup_table import TABLES
+from ingest.rollup_table import COUNTED, TABLES
 from ingest.rollups import Buckets, Level, Stretch, level_of, split
 from iotsphere.infra.postgres import Pool
 
@@ -27,7 +27,7 @@ select r.* from unnest($3::timestamptz[], $4::timestamptz[]) w (low, high) cross
         min(r.value) as min, max(r.value) as max, first(r.value, r.timestamp) as first, last(r.value, r.timestamp) as last,
         bit_or(telemetry.source_bit(r.metadata)) as sources
     from telemetry.telemetry r
-    where r.device_id = any($1) {named} and r.value is not null and r.timestamp >= w.low and r.timestamp < w.high
+    where r.device_id = any($1) {named} and {counted} and r.timestamp >= w.low and r.timestamp < w.high
     group by 1, 2, 3
 ) r
 """
@@ -35,7 +35,7 @@ select r.* from unnest($3::timestamptz[], $4::timestamptz[]) w (low, high) cross
 
 def _statement(level: Level, outer: str, *, named: bool) -> str:
     name = "and r.measurement = any($2)" if named else "and $2::text[] is null"
-    parts = [_RAW.format(named=name)]
+    parts = [_RAW.format(named=name, counted=COUNTED)]
     for lower in Level:
         if lower <= level:
             parts.append(_LEVEL.format(table=TABLES[lower], named=name, low=6 + 2 * lower, high=7 + 2 * lower))

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import asyncpg
 
+from ingest.rollup_table import COUNTED
 from ingest.rollups import Level
 from iotsphere.infra.postgres import Connection
 
@@ -42,14 +43,14 @@ _HYPERTABLE = (
     "delete from telemetry.rollup_dirty",
     "create rule no_marks as on insert to telemetry.rollup_dirty do instead nothing",
 )
-_MINUTES = """
+_MINUTES = f"""
 create materialized view telemetry.rollup_1m
 with (timescaledb.continuous, timescaledb.materialized_only = false, timescaledb.create_group_indexes = false) as
 select device_id, measurement, time_bucket('1 minute', timestamp) as bucket, count(value) as count, sum(value) as sum,
     min(value) as min, max(value) as max, first(value, timestamp) as first, last(value, timestamp) as last,
     bit_or(telemetry.source_bit(metadata)) as sources
-from telemetry.telemetry where value is not null group by device_id, measurement, bucket with no data
-"""
+from telemetry.telemetry where {COUNTED} group by device_id, measurement, bucket with no data
+"""  # noqa: S608 - a constant
 _COARSER = """
 create materialized view telemetry.{name}
 with (timescaledb.continuous, timescaledb.materialized_only = false, timescaledb.create_group_indexes = false) as

@@ -163,11 +163,13 @@ async def test_the_open_minute_is_there_at_once(subject: Subject) -> None:
     await agrees(subject)
 
 
-async def test_provenance_is_carried_and_null_is_no_reading(subject: Subject) -> None:
+async def test_provenance_is_carried_and_null_and_what_cannot_be_summed_are_no_readings(subject: Subject) -> None:
     await subject.write(
         ("t-1", START, 1.0, None),
         ("t-1", START + MINUTE, 3.0, '{"source": "simulation"}'),
         ("t-1", START + 2 * MINUTE, None, '{"source": "manual"}'),
+        ("t-1", START + 3 * MINUTE, 1.7e308, '{"source": "manual"}'),
+        ("t-1", START + 4 * MINUTE, 1.7e308, '{"source": "manual"}'),
         ("t-2", START, 5.0, '{"source": "import", "quality": "out_of_range"}'),
     )
     for _ in range(2):

@@ -14,7 +14,7 @@ Bucket = tuple[int, float, float, float, float, float, int]
 """count, sum, min, max, first, last, sources."""
 _READINGS = """
 select device_id, measurement, timestamp, value, telemetry.source_bit(metadata) as source from telemetry.telemetry
-where timestamp >= $1 and timestamp < $2 and value is not null order by timestamp
+where timestamp >= $1 and timestamp < $2 and abs(value) <= 1e290 order by timestamp
 """
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 Found = dict[tuple[str, str, datetime], Bucket]

@@ -1,6 +1,7 @@
 """Rollups agree with the readings at every moment, whoever writes, drains or dies meanwhile."""
 
 import asyncio
+import math
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -267,17 +268,25 @@ async def test_a_crash_in_the_middle_of_a_drain_leaves_marks(pool: Pool, writer:
     await agrees(pool)
 
 
-@pytest.mark.parametrize(("second", "level"), [(START + timedelta(seconds=1), 0), (START + MINUTE, 1), (START + HOUR, 2)])
-async def test_a_bucket_whose_sum_is_too_large_is_set_aside_alone(
-    pool: Pool, writer: Writer, second: datetime, level: int
+@pytest.mark.parametrize("second", [START + timedelta(seconds=1), START + MINUTE, START + HOUR])
+async def test_values_that_cannot_be_summed_count_in_no_bucket_and_hold_up_none(
+    pool: Pool, writer: Writer, second: datetime
 ) -> None:
-    metrics = IngestMetrics()
-    roller = Roller(pool, writer.marks, Partitions(pool, None, period=MINUTES), metrics=metrics)
-    good = {("t-2", START + timedelta(minutes=n)) for n in range(20)} | {("t-1", START + DAY)}
-    await writer.write(*((*key, 3) for key in good), ("t-1", START, 1.7e308), ("t-1", second, 1.7e308))
-    assert await roller.settle(), "nothing stays marked, so that expired days can be dropped"
-    assert metrics.buckets_set_aside._value.get() == 1
-    for step in Level:
-        found = {(device, bucket) for device, _, bucket in await read(NativeRollups(pool), DEVICES, START, NOW, step.width)}
-        assert found >= {(device, moment - (moment - START) % step.width) for device, moment in good}
-        assert (("t-1", START) in found) == (step < level)
+    await writer.write(*(("t-1", START + timedelta(seconds=n), 3) for n in range(2, 5000, 9)))
+    await writer.write(("t-1", START, 1.7e308), ("t-1", second, 1.7e308), ("t-2", START, math.nan), ("t-2", second, 1e290))
+    await agrees(pool)
+    assert await writer.roller.settle(), "nothing stays marked, so that expired days can be dropped"
+    await agrees(pool)
+    assert await pool.fetchval("select count(*) from telemetry.telemetry where value > 1e290") == 3, "they are still there"
+
+
+async def test_rollups_of_such_values_hold_up_none(pool: Pool, writer: Writer) -> None:
+    """As they were made when such values were still taken."""
+    await writer.write(("t-1", START, 1), ("t-1", START + 2 * MINUTE, 2), ("t-1", START + HOUR, 3))
+    await writer.roller.settle()
+    for moment in (START, START + MINUTE):
+        await pool.execute("insert into telemetry.rollup_1m values ('t-1', 'odd', $1, 1, $2, $2, $2, $2, $2, 1)", moment, 1.7e308)
+    await writer.write(("t-1", START + 3 * MINUTE, 4))
+    assert await writer.roller.settle()
+    found = await read(NativeRollups(pool), ["t-1"], START, START + DAY, HOUR)
+    assert {key: bucket[:2] for key, bucket in found.items()} == {("t-1", "m", START): (3, 7), ("t-1", "m", START + HOUR): (1, 3)}
