@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -13,6 +13,22 @@ ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 class _Server(uvicorn.Server):
     """uvicorn without its signal handlers: it would raise the signal again and cut our own clean-up short."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """Finish open requests and end."""
+        self.should_exit = True
+        self._ending.set()
+
+    async def main_loop(self) -> None:
+        """Ticks once a second and ends at once; uvicorn itself looks ten times a second whether it is to end."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._ending.wait()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -46,7 +62,7 @@ async def serve(
                 on_listening(listener.getsockname()[1])
             await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            server.should_exit = True
+            server.end()
             stopping.cancel()
             await running
 

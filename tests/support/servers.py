@@ -19,6 +19,7 @@ from launcher.embedded.postgres import EmbeddedPostgres
 from launcher.embedded.valkey import EmbeddedValkey
 
 PORTS = 5  # tried one after the other
+ANSWER_SECONDS = 1.0  # and it is asked again
 PASSWORD = "test-password"
 # Without fsync: a killed process loses nothing by that, and tests make hundreds of databases.
 SMALL = {
@@ -158,7 +159,7 @@ class ValkeyServer(Server):
 
     def _answers(self) -> bool:
         try:
-            with redis.Redis.from_url(self.url) as client:
+            with redis.Redis.from_url(self.url, socket_timeout=ANSWER_SECONDS) as client:
                 return bool(client.ping())
         except redis.RedisError:
             return False
@@ -166,7 +167,7 @@ class ValkeyServer(Server):
 
 async def _can_connect(dsn: str) -> bool:
     try:
-        connection = await asyncpg.connect(dsn, timeout=2)
+        connection = await asyncpg.connect(dsn, timeout=ANSWER_SECONDS)
     except (OSError, asyncpg.PostgresError, TimeoutError):
         return False
     await connection.close()

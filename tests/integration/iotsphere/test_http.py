@@ -1,11 +1,13 @@
 """Serving an ASGI application inside somebody else's event loop."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
 
 from iotsphere.infra.http import serve
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -35,6 +37,23 @@ async def test_answers_tells_its_port_and_finishes_what_is_under_way() -> None:
     await asyncio.sleep(0.1)
     stop.set()
     assert (await asked).endswith(b"\r\n\r\nok")
+    await serving
+
+
+async def test_answers_tell_the_time() -> None:
+    stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(app, "127.0.0.1", 0, stop, port.set_result))
+
+    async def told() -> bytes:
+        return re.findall(rb"date: (.*)\r\n", await get(await port))[0]
+
+    first = await told()
+
+    async def has_gone_on() -> bool:
+        return await told() != first
+
+    await until(has_gone_on)
+    stop.set()
     await serving
 
 
