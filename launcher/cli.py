@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from iotsphere.errors import CallerError, OperatorError, TemporaryError
+from iotsphere.terminal import harmless_lines
 from launcher import cli_certs, cli_devices, cli_mqtt, cli_run, cli_telemetry, cli_users
 from launcher.cli_context import home, settings, where
 
@@ -34,7 +35,7 @@ def main() -> None:
     try:
         app()
     except (OperatorError, CallerError, TemporaryError) as error:
-        print(f"iotsphere: {error}", file=sys.stderr)
+        print(harmless_lines(f"iotsphere: {error}"), file=sys.stderr)
         sys.exit(MUST_ACT)
 
 
@@ -70,7 +71,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
     from launcher import status as state
 
     found = state.read(home())
-    print(json.dumps(asdict(found)) if as_json else state.render(found))
+    print(json.dumps(asdict(found)) if as_json else harmless_lines(state.render(found)))
     raise typer.Exit(0 if found.ready else NOT_READY if found.services else NOT_RUNNING)
 
 
@@ -92,7 +93,7 @@ def doctor() -> None:
     from launcher.doctor import examine, render
 
     found = examine(settings(), home())
-    print(render(found))
+    print(harmless_lines(render(found)))
     raise typer.Exit(1 if any(check.level == "fail" for check in found) else 0)
 
 

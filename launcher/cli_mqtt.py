@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from iotsphere.errors import InvalidInput
+from iotsphere.terminal import harmless
 from iotsphere.topics import is_filter
 from launcher.cli_context import home, where
 
@@ -86,9 +87,10 @@ def pub(
         client.connect()
         client.publish(topic, data, qos, retain=retain)
         client.close()
-    print(f"{'acknowledged' if qos else 'written, nothing confirms QoS 0'}: {len(data)} bytes on {topic} as {who.id}")
+    outcome = "acknowledged" if qos else "written, nothing confirms QoS 0"
+    print(harmless(f"{outcome}: {len(data)} bytes on {topic} as {who.id}"))
     if qos and (letter := mqtt_refusal.of(who.id, topic, began)):
-        print(f"but not stored: {letter.reason} (iotsphere telemetry dead-letters show {letter.id})")
+        print(harmless(f"but not stored: {letter.reason} (iotsphere telemetry dead-letters show {letter.id})"))
         raise typer.Exit(NOT_STORED)
 
 

@@ -15,7 +15,7 @@ from ingest.replays_table import Replay
 from iotsphere.errors import InvalidInput, NotFound
 from iotsphere.infra.valkey_signals import ValkeySignals
 from iotsphere.signals import EDGE_REPLAY
-from launcher.mqtt_lines import harmless
+from iotsphere.terminal import harmless
 
 LOOK_EVERY_S = 0.1
 COMMAND_LINE = "the command line"

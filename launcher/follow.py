@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from iotsphere.errors import Misconfigured
+from iotsphere.terminal import harmless_lines
 from launcher.logfiles import tail
 
 POLL_S = 0.25
@@ -22,7 +23,7 @@ def show(logs: Path, service: str, lines: int, *, follow: bool) -> None:
         raise Misconfigured(f"no log of {service!r} in {logs}; there are: {there}")
     end = path.stat().st_size
     for line in tail(path, lines):
-        print(line)
+        print(harmless_lines(line))
     try:
         while follow:
             sys.stdout.flush()
@@ -39,5 +40,5 @@ def print_new(path: Path, position: int) -> int:
         position = 0
     with path.open("rb") as file:
         file.seek(position)
-        sys.stdout.write(file.read(size - position).decode(errors="replace"))
+        sys.stdout.write(harmless_lines(file.read(size - position).decode(errors="replace")))
     return size

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import asyncpg
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress as Bar
 
 from ingest import imports_table, telemetry_table
@@ -27,8 +28,8 @@ from iotsphere.devices import device_types
 from iotsphere.errors import InvalidInput
 from iotsphere.infra.postgres import make_pool, unavailable_as_ours
 from iotsphere.registry import DeviceRecord
+from iotsphere.terminal import harmless
 from launcher import enrol_table
-from launcher.mqtt_lines import harmless
 from shadow.cache import connect
 
 
@@ -159,7 +160,7 @@ def bar(file: Path) -> Iterator[Callable[[Progress], None]]:
     """Progress on a terminal; nothing elsewhere."""
     console = Console(stderr=True)
     with Bar(console=console, disable=not console.is_terminal, transient=True) as shown:
-        task = shown.add_task(file.name, total=file.stat().st_size)
+        task = shown.add_task(escape(harmless(file.name)), total=file.stat().st_size)
         yield lambda progress: shown.update(
             task, completed=progress.position, description=f"{progress.stored:,} readings, {progress.rejected:,} rejected"
         )

@@ -1,11 +1,14 @@
 """What `iotsphere mqtt sub` prints of a message, and of a second of messages. Pure."""
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+
+from iotsphere.terminal import harmless
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,6 @@ def _printable(payload: bytes) -> str:
     return text
 
 
-def harmless(text: str) -> str:
-    """Nothing that a device sends moves the cursor or changes the colours of a terminal."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
-
-
 def line(heard: Heard, decoded: Decoded) -> str:
     """For people."""
     flags = " ".join(("RETAINED",) * heard.retain + ("DUP",) * heard.dup)
@@ -105,7 +103,8 @@ class Rates:
 
 
 def _json(fields: dict[str, Any]) -> str:
-    return msgspec.json.encode(fields).decode()
+    text = msgspec.json.encode(fields).decode()
+    return text if text.isprintable() else json.dumps(json.loads(text))  # all in ASCII: U+009B moves cursors too
 
 
 def _clock(at: float) -> str:

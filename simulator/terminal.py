@@ -6,8 +6,10 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
+from iotsphere.terminal import harmless
 from simulator.report import Progress
 
 LINE_S = 10.0
@@ -31,7 +33,7 @@ def _lines(title: str) -> Callable[[Progress], None]:
         if progress.seconds >= next_line:
             next_line = progress.seconds + LINE_S
             text = "  ".join(f"{name} {value}" for name, value in _rows(progress))
-            print(f"{title}: {text}", file=sys.stderr, flush=True)
+            print(harmless(f"{title}: {text}"), file=sys.stderr, flush=True)
 
     return line
 
@@ -41,7 +43,7 @@ def _table(title: str, progress: Progress) -> Table:
     table.add_column(style="bold")
     table.add_column(justify="right", min_width=16)
     for name, value in _rows(progress):
-        table.add_row(name, value)
+        table.add_row(name, escape(harmless(value)))
     return table
 
 

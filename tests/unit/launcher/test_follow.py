@@ -14,6 +14,14 @@ def test_the_last_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == "two\nthree\n"
 
 
+def test_what_a_program_has_logged_moves_no_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "postgres.log"
+    log.write_text('FATAL:  role "\x1b[2J" does not exist\n\tSTATEMENT\n')
+    show(tmp_path, "postgres", 2, follow=False)
+    print_new(log, 0)
+    assert capsys.readouterr().out == 'FATAL:  role "\\u001b[2J" does not exist\n\tSTATEMENT\n' * 2
+
+
 @pytest.mark.parametrize("name", ["nothing", "../secrets/jwt"])
 def test_a_log_that_is_not_there_names_those_that_are(tmp_path: Path, name: str) -> None:
     (tmp_path / "edge.log").write_text("")

@@ -48,13 +48,16 @@ def test_an_object_for_programs() -> None:
 
 def test_no_device_moves_the_cursor() -> None:
     assert "\x1b" not in decode(b'{"a": "\\u001b[2J"}').text
-    assert "\x9b" not in decode('{"a": "\x9b2J"}'.encode()).text
+    csi = '{"a": "\x9b2J"}'.encode()
+    assert "\x9b" not in decode(csi).text
+    assert "\x9b" not in json_line(heard(csi), decode(csi))
 
 
 @given(st.binary(max_size=60))
 def test_any_payload_makes_one_printable_line_and_one_object(payload: bytes) -> None:
     one = heard(payload)
     assert line(one, decode(payload)).isprintable()
+    assert json_line(one, decode(payload)).isprintable()
     json.loads(json_line(one, decode(payload)))
 
 
