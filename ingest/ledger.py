@@ -168,8 +168,7 @@ class Ledger:
         if number <= known.top:
             return self._below(known, number) and by_boot and (ts is None or ts <= known.newest)
         if known.first < 0:
-            if known.odd is None:
-                self._touched.append(known)
+            self._touch(known)
             known.first = number
         elif number != known.top + 1:
             self._close(known)
@@ -179,13 +178,17 @@ class Ledger:
             known.newest = ts
         return False
 
+    def _touch(self, known: Known) -> None:
+        """It has something for this batch."""
+        if known.first < 0 and known.odd is None:
+            self._touched.append(known)
+
     def _below(self, known: Known, number: int) -> bool:
         """A number that is not the highest came. Returns whether it is committed.
 
         A device that begins again at 0 under the name of an older boot has old numbers too: its readings are newer.
         """
-        if known.first < 0 and known.odd is None:
-            self._touched.append(known)
+        self._touch(known)
         if known.came(number):
             known.note(number, late=0)
             return known.serial < self._done and number in known.seen
@@ -196,8 +199,7 @@ class Ledger:
 
     def declare(self, known: Known, first: int, last: int) -> None:
         """The device says that it had to drop these."""
-        if known.first < 0 and known.odd is None:
-            self._touched.append(known)
+        self._touch(known)
         known.put([first, last, 0, 0])
 
     def _close(self, known: Known) -> None:

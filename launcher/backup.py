@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from iotsphere.errors import Misconfigured, OperatorError
-from launcher.embedded.postgres import tools
+from launcher.embedded.postgres import data_of, tools
 from launcher.home import Home
 from launcher.installed import is_installed
 
@@ -62,7 +62,7 @@ def check_empty(home: Home) -> None:
     Misconfigured: the home has a database or certificates already. Secrets alone are what a start leaves behind that
         did not get far.
     """
-    if is_installed(home) or (home.root / "postgres" / "data").exists():
+    if is_installed(home) or data_of(home.postgres).exists():
         raise Misconfigured(f"{home.root} already has an installation: set IOTSPHERE_HOME to an empty directory")
 
 

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from iotsphere.errors import Misconfigured
+from iotsphere.settings import Settings
 
 ADMIN = "admin"  # the first user
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,19 @@ class Endpoints:
     redis_url: str
     edge: str
 
+    @classmethod
+    def of(cls, settings: Settings) -> "Endpoints":
+        """As the settings say; a platform is called by the first of its names."""
+        name = settings.public_host[0] if settings.public_host else "localhost"
+        return cls(
+            http=f"http://{name}:{settings.http_port}",
+            mqtts=f"mqtts://{name}:{settings.mqtt_port}",
+            wss=f"wss://{name}:{settings.wss_port}/mqtt",
+            dsn=settings.dsn,
+            redis_url=settings.redis_url,
+            edge=f"http://{LOOPBACK}:{settings.edge_port}",
+        )
+
 
 class Home:
     """Paths below the state directory; the directory and everything in it is the owner's alone."""
@@ -43,6 +58,8 @@ class Home:
         self.run = self.root / "run"
         self.devices = self.root / "devices"
         self.backups = self.root / "backups"
+        self.postgres = self.root / "postgres"
+        self.valkey = self.root / "valkey"
         self.admin_password_file = self.secrets / "admin-password"
         self.state_file = self.run / "state.json"
         self.endpoints_file = self.run / "endpoints.json"

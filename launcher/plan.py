@@ -4,17 +4,17 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from iotsphere.settings import Settings
 from launcher import probes
 from launcher.embedded.postgres import EmbeddedPostgres, wrapped
 from launcher.embedded.valkey import EmbeddedValkey
-from launcher.home import Endpoints, Home
+from launcher.home import LOOPBACK, Endpoints, Home
 from launcher.ourselves import ourselves
 from launcher.ports import claim
 from launcher.service import Ladder, Program
 
-LOOPBACK = "127.0.0.1"
 FAST_THEN_IMMEDIATE: Ladder = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 5.0))
 POSTGRES_SILENCE_S = 300.0  # it may be busy with its recovery: killing it would begin that anew
 
@@ -51,15 +51,19 @@ class Plan:
     @property
     def endpoints(self) -> Endpoints:
         """Where everything is reached."""
-        name = self.settings.public_host[0] if self.settings.public_host else "localhost"
-        return Endpoints(
-            http=f"http://{name}:{self.http_port}",
-            mqtts=f"mqtts://{name}:{self.mqtt_port}",
-            wss=f"wss://{name}:{self.wss_port}/mqtt",
-            dsn=self.dsn,
-            redis_url=self.redis_url,
-            edge=f"http://{LOOPBACK}:{self.edge_port}",
-        )
+        return Endpoints.of(self.settings.model_copy(update=self.decided))
+
+    @property
+    def decided(self) -> dict[str, Any]:
+        """The fields of the settings that were left open, or may have been."""
+        return {
+            "dsn": self.dsn,
+            "redis_url": self.redis_url,
+            "mqtt_port": self.mqtt_port,
+            "wss_port": self.wss_port,
+            "http_port": self.http_port,
+            "edge_port": self.edge_port,
+        }
 
 
 def make_plan(settings: Settings, home: Home) -> Plan:
@@ -83,12 +87,12 @@ def make_plan(settings: Settings, home: Home) -> Plan:
 
 def _postgres(settings: Settings, home: Home) -> EmbeddedPostgres:
     port = claim(LOOPBACK, settings.postgres_port, "IOTSPHERE_POSTGRES_PORT")
-    return EmbeddedPostgres(home.root / "postgres", home.secret("postgres-password"), port)
+    return EmbeddedPostgres(home.postgres, home.secret("postgres-password"), port)
 
 
 def _valkey(settings: Settings, home: Home) -> EmbeddedValkey:
     port = claim(LOOPBACK, settings.valkey_port, "IOTSPHERE_VALKEY_PORT")
-    return EmbeddedValkey(home.root / "valkey", home.secret("valkey-password"), port)
+    return EmbeddedValkey(home.valkey, home.secret("valkey-password"), port)
 
 
 def stores(plan: Plan) -> list[Program]:
@@ -155,12 +159,7 @@ def environment(plan: Plan) -> Mapping[str, str]:
     """The settings of the children, with everything decided."""
     return {
         "IOTSPHERE_HOME": str(plan.home.root),
-        "IOTSPHERE_DSN": plan.dsn,
-        "IOTSPHERE_REDIS_URL": plan.redis_url,
-        "IOTSPHERE_MQTT_PORT": str(plan.mqtt_port),
-        "IOTSPHERE_WSS_PORT": str(plan.wss_port),
-        "IOTSPHERE_HTTP_PORT": str(plan.http_port),
-        "IOTSPHERE_EDGE_PORT": str(plan.edge_port),
+        **{f"IOTSPHERE_{name.upper()}": str(value) for name, value in plan.decided.items()},
         "PYTHONUNBUFFERED": "1",
     }
 

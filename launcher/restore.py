@@ -11,12 +11,10 @@ import asyncpg
 from iotsphere.settings import Settings
 from launcher import backup, database, plan
 from launcher.embedded.postgres import EmbeddedPostgres
-from launcher.home import Home
+from launcher.home import LOOPBACK, Home
 from launcher.lock import HomeLock
 from launcher.ports import claim
 from launcher.supervisor import Step, Stop, Supervisor
-
-MADE = ("certs", "secrets", "postgres")
 
 
 def restore(settings: Settings, home: Home, source: Path) -> None:
@@ -47,15 +45,15 @@ def _all_or_nothing(home: Home) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for name in MADE:
-            shutil.rmtree(home.root / name, ignore_errors=True)
+        for made in (home.certs, home.secrets, home.postgres):
+            shutil.rmtree(made, ignore_errors=True)
         (home.root / backup.DUMP).unlink(missing_ok=True)
         raise
 
 
 async def _fill_embedded(home: Home, tools: Path, dump: Path) -> None:
-    port = claim(plan.LOOPBACK, 0, "IOTSPHERE_POSTGRES_PORT")
-    server = EmbeddedPostgres(home.root / "postgres", home.secret("postgres-password"), port)
+    port = claim(LOOPBACK, 0, "IOTSPHERE_POSTGRES_PORT")
+    server = EmbeddedPostgres(home.postgres, home.secret("postgres-password"), port)
 
     async def fill() -> None:
         await database.create(server)

@@ -13,6 +13,7 @@ from iotsphere.infra import logging
 from iotsphere.settings import Settings
 from launcher import plan
 from launcher.embedded.leftovers import wait_until_left
+from launcher.embedded.postgres import data_of
 from launcher.greeting import greeting
 from launcher.home import Home
 from launcher.lock import HomeLock
@@ -59,7 +60,7 @@ def _in_use(home: Home) -> Iterator[None]:
 
 def _wait_for_leftovers(home: Home) -> None:
     """The stores of a killed predecessor end in order by themselves; until then they hold their ports."""
-    for directory in (home.root / "postgres" / "data", home.root / "valkey"):
+    for directory in (data_of(home.postgres), home.valkey):
         wait_until_left(directory, LEFTOVERS_S)
 
 

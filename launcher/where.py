@@ -15,15 +15,7 @@ def endpoints(settings: Settings, home: Home) -> Endpoints:
     if holder(home.lock_file) is not None or not settings.dsn:
         _must_run(home)
         return home.endpoints()
-    name = settings.public_host[0] if settings.public_host else "localhost"
-    return Endpoints(
-        http=f"http://{name}:{settings.http_port}",
-        mqtts=f"mqtts://{name}:{settings.mqtt_port}",
-        wss=f"wss://{name}:{settings.wss_port}/mqtt",
-        dsn=settings.dsn,
-        redis_url=settings.redis_url,
-        edge=f"http://127.0.0.1:{settings.edge_port}",
-    )
+    return Endpoints.of(settings)
 
 
 def _must_run(home: Home) -> None:

@@ -54,11 +54,16 @@ def tools() -> Path:
     return Path(found.origin).parent / "pginstall" / "bin"
 
 
+def data_of(directory: Path) -> Path:
+    """Where the tables of the server in a directory lie."""
+    return directory / "data"
+
+
 class EmbeddedPostgres:
     """One server below a home.
 
     Args:
-        directory: its place; the data lies in ``data`` below it.
+        directory: its place; the data lies below it.
         password: of the role ``iotsphere``.
         port: on 127.0.0.1.
         settings: changes to SETTINGS, values as in postgresql.conf.
@@ -66,7 +71,7 @@ class EmbeddedPostgres:
 
     def __init__(self, directory: Path, password: str, port: int, settings: Mapping[str, str] | None = None) -> None:
         self._directory = directory
-        self._data = directory / "data"
+        self._data = data_of(directory)
         self._password = password
         self._port = port
         self._settings = {**SETTINGS, "port": str(port), **(settings or {})}

@@ -15,11 +15,11 @@ from typing import cast
 import msgspec
 import uvloop
 
-from iotsphere.infra.tls import client_context
 from tests.bench.child import read_job, tell, told
 from tests.bench.publisher import CONNACK
 from tests.bench.wire import Reading, Stream
 from tests.support.mqtt_raw import connect
+from tests.support.tls import device_context
 from tests.support.waiting import until
 
 CONNECTS_AT_ONCE = 64
@@ -196,11 +196,11 @@ class Clients:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        directory, ca = Path(job.certificates), Path(job.certificates) / "ca.crt"
+        directory = Path(job.certificates)
         self._clients = [
             Client(
                 Stream(device, job.readings, job.first_ms, job.messages),
-                client_context(ca, directory / f"{device}.crt", directory / f"{device}.key"),
+                device_context(directory, device),
                 job.keep_alive,
             )
             for device in job.devices

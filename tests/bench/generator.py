@@ -15,12 +15,12 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from iotsphere.infra.tls import client_context
 from tests.bench.child import read_job, tell, told_to_end
 from tests.bench.figures import percentile
 from tests.bench.publisher import Publisher
 from tests.bench.shared_counter import SharedCounter
 from tests.bench.wire import Reading, Stream
+from tests.support.tls import device_context
 
 CONNECTS_AT_ONCE = 20
 DRAIN_S = 10.0
@@ -131,8 +131,7 @@ class Generator:
     def _context(self, device: str) -> ssl.SSLContext | None:
         if not self._job.certificates:
             return None
-        directory = Path(self._job.certificates)
-        return client_context(directory / "ca.crt", directory / f"{device}.crt", directory / f"{device}.key")
+        return device_context(Path(self._job.certificates), device)
 
     async def _load(self) -> None:
         if self._job.rate:

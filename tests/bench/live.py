@@ -7,11 +7,11 @@ from typing import Any
 import socketio
 
 from iotsphere import topics
-from iotsphere.infra.tls import client_context
 from tests.bench import wire
 from tests.bench.figures import percentile
 from tests.bench.stage import VIEWERS, Stage
 from tests.support.mqtt_raw import RawClient
+from tests.support.tls import device_context
 
 SAMPLES = 200
 APART_S = 0.06  # ten rooms in turn: 0.6 s between two messages of one, so each room is quiet
@@ -41,9 +41,7 @@ class Pair:
         Raises:
             RuntimeError: the room is not open to us.
         """
-        context = client_context(
-            the.certificates / "ca.crt", the.certificates / f"{self.device}.crt", the.certificates / f"{self.device}.key"
-        )
+        context = device_context(the.certificates, self.device)
         self._client = await RawClient.session(the.mqtt_port, context, self.device, keep_alive=300)
         await self.viewer.connect(the.platform.http, auth={"token": the.token}, transports=["websocket"])
         answer = await self.viewer.call("join", {"room": f"device:{self.device}"})

@@ -10,11 +10,11 @@ import uvloop
 
 from broker.embedded.codec import encode_ack, encode_publish
 from iotsphere import topics
-from iotsphere.infra.tls import client_context
 from iotsphere.messages import CommandResponse
 from tests.bench.child import read_job, tell, told_to_end
 from tests.bench.publisher import CONNACK, KEEP_ALIVE
 from tests.support.mqtt_raw import connect, subscribe
+from tests.support.tls import device_context
 
 CONNECTS_AT_ONCE = 20
 ANSWER = msgspec.json.encode(CommandResponse(status="succeeded", result={}))
@@ -105,11 +105,8 @@ async def respond(job: Job) -> int:
     responders = [Responder(device) for device in job.devices]
 
     async def one(responder: Responder) -> None:
-        name = responder.device
         async with gate:
-            await responder.open(
-                job.port, client_context(directory / "ca.crt", directory / f"{name}.crt", directory / f"{name}.key")
-            )
+            await responder.open(job.port, device_context(directory, responder.device))
 
     await asyncio.gather(*map(one, responders))
     tell("connected")

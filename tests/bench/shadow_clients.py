@@ -14,10 +14,10 @@ import uvloop
 
 from broker.embedded.codec import encode_ack, encode_publish
 from iotsphere import topics
-from iotsphere.infra.tls import client_context
 from tests.bench.child import read_job, tell, told
 from tests.bench.responders import CONNECTS_AT_ONCE, PUBACK, Responder
 from tests.support.mqtt_raw import subscribe
+from tests.support.tls import device_context
 
 WARM_S, SECONDS = 1.0, 5.0
 MAX_PACKET_ID = 65535
@@ -114,10 +114,8 @@ async def connected(job: Job) -> list[Client]:
     directory, gate, clients = Path(job.certificates), asyncio.Semaphore(CONNECTS_AT_ONCE), [Client(d) for d in job.devices]
 
     async def one(client: Client) -> None:
-        name = client.device
         async with gate:
-            context = client_context(directory / "ca.crt", directory / f"{name}.crt", directory / f"{name}.key")
-            await client.open(job.port, context)
+            await client.open(job.port, device_context(directory, client.device))
 
     await asyncio.gather(*map(one, clients))
     return clients

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from iotsphere.devices import device_types
-from iotsphere.infra.tls import client_context
 from tests.bench import cpu
 from tests.bench.logs import tracebacks
 from tests.bench.stage import AGE_MS, POINTS
@@ -18,6 +17,7 @@ from tests.soak.device import SoakDevice
 from tests.soak.plan import Plan
 from tests.soak.stream import EndlessStream
 from tests.support.platform import Platform
+from tests.support.tls import device_context
 from tests.support.waiting import until
 
 DEVICES, WINDOW = 50, 50
@@ -99,7 +99,7 @@ class Soak:
         return [
             SoakDevice(
                 EndlessStream(name, readings, now - AGE_MS), WINDOW, port,
-                client_context(where / "ca.crt", where / f"{name}.crt", where / f"{name}.key"),
+                device_context(where, name),
             )
             for name in (f"soak-{number}" for number in range(DEVICES))
         ]  # fmt: skip

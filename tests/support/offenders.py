@@ -13,8 +13,8 @@ import uvloop
 
 from broker.embedded.codec import encode_publish
 from iotsphere import topics
-from iotsphere.infra.tls import client_context
 from tests.support.mqtt_raw import DISCONNECT, PINGREQ, RawClient, connect, field, packet, subscribe
+from tests.support.tls import device_context
 
 BAD, WATCHER = "bad", "bad-watcher"
 FLOOD_BYTES = 256 * 1024
@@ -83,8 +83,7 @@ class Offenders:
 
     @asynccontextmanager
     async def _session(self, name: str) -> AsyncIterator[RawClient]:
-        files = self._directory
-        client = await RawClient.open(self._port, client_context(files / "ca.crt", files / f"{name}.crt", files / f"{name}.key"))
+        client = await RawClient.open(self._port, device_context(self._directory, name))
         try:
             client.write(connect(name))
             await client.packet()

@@ -1,12 +1,25 @@
 """Rows of registry.devices and registry.certificates for tests."""
 
+from typing import TypeAlias
+
 import asyncpg
 
 from certs.issue import Issued
 
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.Pool[asyncpg.Record]"
+
+
+async def add_fleet(connection: Connection, prefix: str, count: int) -> None:
+    """Registered devices of no declared type, PREFIX1 to PREFIXcount, in one statement."""
+    await connection.execute(
+        "insert into registry.devices (id, device_key, device_type, manufacturer, organization_id, kind)"
+        " select $1::text || n, 'key', '', 'test', 'default', 'device' from generate_series(1, $2::int) n",
+        prefix, count,
+    )  # fmt: skip
+
 
 async def add_device(
-    connection: "asyncpg.Connection[asyncpg.Record] | asyncpg.Pool[asyncpg.Record]",
+    connection: Connection,
     id: str,
     *,
     organization: str = "default",

@@ -9,6 +9,7 @@ import { Resource } from "../core/resource.ts";
 import { said } from "../core/said.ts";
 import { Part } from "../ui/base.ts";
 import { confirmed, loaded, mark, panel, reasonText, simulatedBadge, time, type Html } from "../ui/bits.ts";
+import { isBarred } from "../ui/device-card.ts";
 import { valueTile } from "../ui/value.ts";
 import "../ui/certificates.ts";
 import "../ui/commands.ts";
@@ -123,7 +124,7 @@ export class DevicePage extends Part {
         </div>
         <div>
           <iot-shadow .deviceId=${device.id} .properties=${type?.properties ?? NONE} .connected=${device.presence?.connected === true}></iot-shadow>
-          <iot-commands .deviceId=${device.id} .specs=${type?.commands ?? NONE} .refusing=${device.status === "disabled" || device.status === "retired"}></iot-commands>
+          <iot-commands .deviceId=${device.id} .specs=${type?.commands ?? NONE} .refusing=${isBarred(device)}></iot-commands>
         </div>
       </div>
     `;
@@ -132,7 +133,7 @@ export class DevicePage extends Part {
   private head(device: Device, type: DeviceType | undefined): Html {
     return html`<div class="page-head">
         <div class="grow">
-          <div class="row"><h1>${device.id}</h1>${device.simulated ? simulatedBadge : nothing}${device.status === "disabled" || device.status === "retired" ? html`<span class="badge crit">${device.status.toUpperCase()}</span>` : nothing}</div>
+          <div class="row"><h1>${device.id}</h1>${device.simulated ? simulatedBadge : nothing}${isBarred(device) ? html`<span class="badge crit">${device.status.toUpperCase()}</span>` : nothing}</div>
           <p class="muted">${type?.title ?? words(device.device_type)} · ${device.manufacturer} · ${device.organization}</p>
         </div>
         ${may.administer() && device.status !== "retired" ? this.lifecycle(device) : nothing}

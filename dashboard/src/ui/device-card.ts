@@ -15,9 +15,14 @@ export interface DeviceState {
   word: string;
 }
 
+/** Whether the platform lets it in no more, whatever it does. */
+export function isBarred(device: Device): boolean {
+  return device.status === "disabled" || device.status === "retired";
+}
+
 /** One word for a device, from three facts: allowed, connected, heard of lately. */
 export function deviceState(device: Device, now: number): DeviceState {
-  if (device.status === "disabled" || device.status === "retired") return { tone: "crit", word: device.status === "disabled" ? "Disabled" : "Retired" };
+  if (isBarred(device)) return { tone: "crit", word: device.status === "disabled" ? "Disabled" : "Retired" };
   if (!device.presence?.connected) return { tone: "off", word: device.last_connected || device.presence ? "Offline" : "Never connected" };
   return isStale(device.last_data_at, now, device.stale_after_s) ? { tone: "warn", word: "Stale" } : { tone: "ok", word: "Connected" };
 }

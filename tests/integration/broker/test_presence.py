@@ -12,7 +12,7 @@ from iotsphere.bus import MemoryBus
 from iotsphere.events import DEVICE_STATUS, DeviceStatus, Event
 from iotsphere.infra.postgres import Pool, make_pool
 from iotsphere.registry import DeviceRecord
-from tests.support.registry_rows import add_device
+from tests.support.registry_rows import add_device, add_fleet
 from tests.support.servers import PostgresServer
 from tests.support.waiting import until
 
@@ -143,10 +143,7 @@ async def test_the_comparison_with_the_broker_puts_right_both_ways(pool: Pool) -
 
 
 async def test_a_reconnect_storm_is_a_few_statements(pool: Pool) -> None:
-    await pool.execute(
-        "insert into registry.devices (id, device_key, device_type, manufacturer, organization_id, kind)"
-        " select 'd' || n, 'k', 't', 'm', 'default', 'device' from generate_series(1, 3000) n"
-    )
+    await add_fleet(pool, "d", 3000)
     writer = PresenceWriter(pool, MemoryBus(), NODE, dict)
     await writer.start()
     for number in range(1, 3001):

@@ -11,7 +11,7 @@ from broker.registry_cache import RegistryCache
 from iotsphere.errors import StoreUnavailable
 from iotsphere.infra.postgres import Pool
 from tests.support.pki import Pki
-from tests.support.registry_rows import add_device
+from tests.support.registry_rows import add_device, add_fleet
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
@@ -42,10 +42,7 @@ async def test_load_reads_every_device_and_every_revoked_certificate(pool: Pool,
 
 
 async def test_a_large_fleet_is_read_in_pages_with_one_string_for_what_it_shares(pool: Pool) -> None:
-    await pool.execute(
-        "insert into registry.devices (id, device_key, device_type, manufacturer, organization_id, kind)"
-        " select 'd' || n, 'k', 't', 'm', 'default', 'device' from generate_series(1, 5000) n"
-    )
+    await add_fleet(pool, "d", 5000)
     async with pool.acquire() as connection:
         devices = [device async for device in registry_table.every_device(connection)]
     assert len({device.id for device in devices}) == 5000

@@ -7,6 +7,7 @@ import pytest
 from iotsphere import topics
 from tests.integration.shadow.parts import Cloud, Edge, make_edge
 from tests.support.deliveries import record
+from tests.support.registry_rows import add_fleet
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
@@ -107,10 +108,7 @@ async def test_a_full_window_leaves_the_version_due(edge: Edge, cloud: Cloud, po
 
 
 async def test_a_sweep_passes_over_many_that_are_stuck(pool: Any, edge: Edge) -> None:
-    await pool.execute(
-        "insert into registry.devices (id, device_key, device_type, manufacturer, organization_id, kind) "
-        "select 'a' || n, '', '', '', 'default', 'device' from generate_series(1, 1200) n"
-    )
+    await add_fleet(pool, "a", 1200)
     await pool.execute("insert into shadow.documents (device_id, version) select 'a' || n, 1 from generate_series(1, 1200) n")
     await pool.execute("insert into shadow.documents (device_id, version, desired) values ('d1', 1, '{\"a\": 1}')")
     for n in range(1, 1201):

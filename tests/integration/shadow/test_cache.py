@@ -8,6 +8,7 @@ import pytest
 from shadow.cache import ShadowCache, connect, keys_of
 from shadow.document import Document, decode
 from tests.integration.shadow.parts import Cloud, Edge, make_cloud, make_edge
+from tests.support.registry_rows import add_fleet
 from tests.support.servers import ValkeyServer
 from tests.support.waiting import until
 
@@ -107,10 +108,7 @@ async def test_what_a_crashed_process_did_not_write_is_repaired_at_the_next_star
 
 
 async def test_repair_goes_through_all_pages(pool: Any, redis: Any) -> None:
-    await pool.execute(
-        "insert into registry.devices (id, device_key, device_type, manufacturer, organization_id, kind) "
-        "select 'a' || n, '', '', '', 'default', 'device' from generate_series(1, 1200) n"
-    )
+    await add_fleet(pool, "a", 1200)
     await pool.execute(
         "insert into shadow.documents (device_id, version, reported) select 'a' || n, n, '{}' from generate_series(1, 1200) n"
     )
