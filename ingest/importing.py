@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import asyncpg
 
-from ingest import imports_table, telemetry_table
+from ingest import imports_table, rollup_table, telemetry_table
 from ingest.batch import Row, day_of, text_of, unix_us
 from ingest.import_lines import Lines, Record
 from ingest.import_rejects import RejectsFile
@@ -17,6 +17,7 @@ from ingest.imports_table import Progress
 from ingest.latest import LatestStore
 from ingest.latest_value import Newest, add_newest
 from ingest.partitions import Partitions
+from ingest.rollup_marks import keys_of
 from iotsphere.infra.postgres import unavailable_as_ours
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 READINGS = 10_000  # a commit
 LINES = 20_000  # a commit, when few of them hold a reading
+MERGED = 20  # commits after one that held what is stored already: the next ones will, too
 FIRST = 10  # rejects that are told at the end; all of them are in their file
 
 
@@ -56,9 +58,10 @@ class Report:
         self.first += rejects[: FIRST - len(self.first)]
         self.devices.update(row[0] for row in rows)
         self.measurements.update(row[2] for row in rows)
-        moments = [unix_us(row[1]) for row in rows]
-        self.earliest = min([*moments, *([] if self.earliest is None else [self.earliest])], default=None)
-        self.latest = max([*moments, *([] if self.latest is None else [self.latest])], default=None)
+        moments = [row[1] for row in rows]
+        ends = [unix_us(end(moments)) for end in (min, max) if moments]
+        self.earliest = min([*ends, *([] if self.earliest is None else [self.earliest])], default=None)
+        self.latest = max([*ends, *([] if self.latest is None else [self.latest])], default=None)
 
 
 @dataclass(slots=True)
@@ -124,6 +127,7 @@ class Importer:
     ) -> None:
         self._connection, self._partitions, self._latest = connection, partitions, latest
         self._rejects, self._on_progress = rejects, on_progress
+        self._merged_left = 0
 
     async def run(self, id: str, file: BinaryIO, delimiter: str, header: Record, rows: Rows) -> Report:  # noqa: A002 - as in the table
         """Import what is not imported yet.
@@ -174,9 +178,24 @@ class Importer:
 
     async def _merge(self, batch: Batch) -> None:
         """Store the rows; those whose key another value has become rejects."""
+        if batch.rows and await self._copied(batch.rows):
+            return
         conflicts = dict(await telemetry_table.merge(self._connection, batch.rows))
         for position, stored in conflicts.items():
             row, record = batch.rows[position], batch.records[position]
             reason = f"{row[0]} {row[2]} at {text_of(row[1])} is {stored} already, not {row[3]}: the first value stays"
             batch.rejects.append(Reject(record.line, reason, record.fields))
         batch.rows = [row for position, row in enumerate(batch.rows) if position not in conflicts]
+
+    async def _copied(self, rows: Sequence[Row]) -> bool:
+        """Store the rows if all are new, which is quickly done; False: not one is stored."""
+        if self._merged_left:
+            self._merged_left -= 1
+            return False
+        try:
+            async with self._connection.transaction():
+                await telemetry_table.copy(self._connection, rows, rollup_table.marking(keys_of(rows), rollup_table.NOBODY))
+        except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError):  # in the order of the file, not of the key
+            self._merged_left = MERGED
+            return False
+        return True

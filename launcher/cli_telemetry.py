@@ -49,8 +49,9 @@ def import_readings(
     One reading a line (time, device, measurement, value), or one moment a line with a column for each measurement.
     """
     from launcher import import_file as work
-    from launcher import telemetry_retention
+    from launcher import process, telemetry_retention
 
+    process.tame_collector()
     wanted = work.Wanted(
         file=file, mapped=_pairs(mapped or []), device=device, time_format=time_format, timezone=timezone,
         delimiter=_delimiter(delimiter), rejects=rejects or file.with_name(file.name + ".rejects.csv"), again=again,

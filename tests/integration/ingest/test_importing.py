@@ -128,6 +128,33 @@ async def test_a_killed_import_goes_on_where_it_was(
         assert await it.pool.fetchval("select (stored, rejected, line) = (51, 9, 61) from telemetry.imports")
 
 
+async def test_what_is_all_new_is_copied_and_what_is_not_is_merged_for_a_while(
+    migrated_dsn: str, valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "READINGS", 10)
+    monkeypatch.setattr(importing, "MERGED", 2)
+    ts, merge, merged = now_ms() - 60, telemetry_table.merge, []
+
+    async def watched(connection: Any, rows: Any, **more: Any) -> Any:
+        merged.append(round(rows[0][3]) // 10)
+        return await merge(connection, rows, **more)
+
+    monkeypatch.setattr(telemetry_table, "merge", watched)
+    path = write(tmp_path / "in.csv", *((ts + n, "t-1", "temperature", n) for n in range(60)))
+    async with running_ingest(migrated_dsn, valkey_url) as it, importer(it, migrated_dsn, tmp_path / "r.csv") as made:
+        await it.pipeline.commit(
+            [delivery({"ts": ts + n, "values": {"temperature": value}}) for n, value in ((15, 15), (17, -1), (27, -2))]
+        )
+        merged.clear()
+        report = await bring_in(made, path)
+        assert (report.stored, report.rejected) == (58, 2)
+        assert merged == [1, 2, 3]
+        expected = {(ts + n, "temperature"): float(n) for n in range(60)}
+        assert await it.rows() == {**expected, (ts + 17, "temperature"): -1.0, (ts + 27, "temperature"): -2.0}
+        marks = await it.pool.fetch("select device_id, bucket from telemetry.rollup_dirty where level = 0 and writer = 0")
+        assert {row["device_id"] for row in marks} == {"t-1"}
+
+
 async def test_old_days_get_their_partition(migrated_dsn: str, valkey_url: str, tmp_path: Path) -> None:
     ts = now_ms() - 20 * 86_400_000
     path = write(tmp_path / "in.csv", (ts, "t-1", "temperature", 1), (ts - 20 * 86_400_000, "t-1", "temperature", 1))
