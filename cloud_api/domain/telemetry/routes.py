@@ -121,7 +121,8 @@ async def readings(
 async def latest(request: Call, device: FromPath[str], telemetry: NamedDependency[Telemetry]) -> Response[LatestReadings]:
     """The newest reading by event time of every measurement."""
     view = await telemetry.latest(request.user, device)
-    return marked(view, [view.simulated])
+    own = ["simulation"] if view.simulated else []
+    return Response(view, headers=sources([value.source for value in view.latest.values()] or own))
 
 
 @get("/telemetry/average", responses=problems(422), summary="Mean over many devices")

@@ -75,13 +75,13 @@ class NewestValue(msgspec.Struct, kw_only=True, frozen=True):
     """The newest reading of a measurement.
 
     Attributes:
-        source: simulation | replay | import | predicted | manual; null for a real device's own reading.
+        source: device | simulation | replay | import | predicted | manual.
         quality: out_of_range | undeclared; null for a good one.
     """
 
     value: float | None
     ts: float
-    source: str | None
+    source: str
     quality: str | None
 
 

@@ -156,8 +156,8 @@ class Telemetry:
             NotFound: there is no such device, or none that the user may see.
         """
         row = await self._devices.addressee(principal, device)
-        found = (await self._devices.latest([row]))[device]
-        newest = {k: NewestValue(value=v.value, ts=v.ts, source=v.source, quality=v.quality) for k, v in found.items()}
+        found, own = (await self._devices.latest([row]))[device], _own(row.simulated)
+        newest = {k: NewestValue(value=v.value, ts=v.ts, source=v.source or own, quality=v.quality) for k, v in found.items()}
         return LatestReadings(device=row.id, simulated=row.simulated, unit=self._units(row.device_type, newest), latest=newest)
 
     def _units(self, device_type: str, measurements: Iterable[str]) -> dict[str, str]:
@@ -177,7 +177,12 @@ def empty(asked: Question, devices: int) -> Chart:
     return Chart(step=step, ts=[], values={}, aggregates={}, sources=(), downsampled=False)
 
 
+def _own(simulated: bool) -> str:
+    """The source of readings that say none: their device."""
+    return "simulation" if simulated else "device"
+
+
 def _sources(chart: Chart, simulated: bool) -> Sequence[str]:
     """What the readings say; raw ones are not looked at one by one, and say what their device is."""
-    own = "simulation" if simulated else "device"
+    own = _own(simulated)
     return [own if source == "device" else source for source in chart.sources] or [own]

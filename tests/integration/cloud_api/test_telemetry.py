@@ -91,6 +91,24 @@ async def test_newest_values_and_simulation_is_marked(cloud: TestCloud) -> None:
     assert (await viewer.get("/api/v1/devices/pump-1")).json()["stale"] is False
 
 
+async def test_newest_values_name_their_source_as_readings_do(cloud: TestCloud) -> None:
+    for device in ("own", "filled"):
+        await cloud.device(device)
+        await cloud.readings(device, "flow", [1.0])
+        await cloud.readings(device, "pressure", [2.0])
+    await cloud.parts.pool.execute(
+        """update telemetry.telemetry set metadata = '{"source": "import"}'
+           where device_id = 'filled' and measurement = 'pressure'"""
+    )
+    viewer = await cloud.member("viewer")
+    for device, sources, header in (("own", ["device", "device"], "device"), ("filled", ["device", "import"], "mixed")):
+        latest, readings = [await viewer.get(f"/api/v1/telemetry/{device}/{path}") for path in ("latest", "readings")]
+        newest = {key: value["source"] for key, value in latest.json()["latest"].items()}
+        assert newest == dict(zip(readings.json()["measurement"], readings.json()["source"], strict=True))
+        assert newest == dict(zip(["flow", "pressure"], sources, strict=True))
+        assert [answer.headers["x-data-source"] for answer in (latest, readings)] == [header] * 2
+
+
 async def test_a_mixture_is_marked_too(cloud: TestCloud) -> None:
     await cloud.device("real")
     viewer = await cloud.member("viewer")
