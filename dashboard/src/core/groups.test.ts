@@ -19,8 +19,17 @@ describe("groups", () => {
     expect(colours[COLOURS]).toBe(0);
   });
 
-  it("begin with the first measurement and its kin", () => {
-    expect(firstShown(all)).toEqual(["t1", "t2"]);
-    expect(firstShown([])).toEqual([]);
+  it("begin with the first measurement that has readings and its kin", () => {
+    const among = (...keys: string[]) => (key: string) => keys.includes(key);
+    expect(firstShown(all, among("t2", "p"))).toEqual(["t1", "t2"]);
+    expect(firstShown(all, among("n", "on"))).toEqual(["on"]);
+    expect(firstShown(all, among())).toEqual(["t1", "t2"]);
+    expect(firstShown([], among("p"))).toEqual([]);
+  });
+
+  it("stay with what was shown while it has readings", () => {
+    const has = (key: string) => key !== "on";
+    expect(firstShown(all, has, ["n"])).toEqual(["n"]);
+    expect(firstShown(all, has, ["on"])).toEqual(["t1", "t2"]);
   });
 });

@@ -29,7 +29,12 @@ export function groups(measurements: readonly Measurement[]): Group[] {
   return [...found.values()];
 }
 
-/** What is shown before anybody chose: the first measurement and all that share its axis. */
-export function firstShown(measurements: readonly Measurement[]): string[] {
-  return groups(measurements)[0]?.members.map(({ measurement }) => measurement.key) ?? [];
+/**
+ * What is shown before anybody chose: the first measurement that has readings and all that share its axis, or the very first.
+ * What was shown before stays while it has some: nothing changes under the eyes of whoever looks.
+ */
+export function firstShown(measurements: readonly Measurement[], has: (key: string) => boolean, before: readonly string[] = []): readonly string[] {
+  if (before.some(has)) return before;
+  const keys = groups(measurements).map(({ members }) => members.map(({ measurement }) => measurement.key));
+  return keys.find((own) => own.some(has)) ?? keys[0] ?? [];
 }

@@ -38,6 +38,7 @@ export class History extends DevicePanel {
   /** Stretches that were zoomed into, the present one last; none: the range up to now. */
   private readonly zoomed: Span[] = [];
   private chosen: Set<string> | null = null;
+  private offered: readonly string[] = [];
   private problem = "";
   private saving = false;
   private readonly shown = new Resource<Shown>(() => this.fetchHistory(), () => this.requestUpdate());
@@ -58,6 +59,7 @@ export class History extends DevicePanel {
 
   protected override reset(): void {
     this.chosen = null;
+    this.offered = [];
     this.zoomed.length = 0;
     this.problem = "";
     this.reload();
@@ -150,7 +152,14 @@ export class History extends DevicePanel {
   }
 
   private get selected(): Set<string> {
-    return this.chosen ?? new Set(firstShown(this.measurements));
+    return this.chosen ?? new Set(this.offered);
+  }
+
+  /** Before anybody has chosen. */
+  protected override willUpdate(): void {
+    super.willUpdate();
+    const rings = this.shown.data?.rings;
+    if (rings || !this.offered.length) this.offered = firstShown(this.measurements, (key) => !!rings?.get(key)?.ts.length, this.offered);
   }
 
   private toggles(): Html {
@@ -189,7 +198,7 @@ export class History extends DevicePanel {
     const none = lines.every(({ data }) => data.ts.length === 0);
     return html`<div class="chart">
       <iot-chart .lines=${lines} .unit=${unit} ?discrete=${discrete} ?simulated=${this.simulated} ?thinned=${downsampled} .stepMs=${stepMs} .from=${from} .to=${to}></iot-chart>
-      ${none ? html`<p class="nothing">No readings in this range.</p>` : nothing}
+      ${none ? html`<p class="nothing">No readings in this stretch.</p>` : nothing}
     </div>`;
   }
 
