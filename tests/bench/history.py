@@ -67,6 +67,7 @@ class HistoryPart:
         await roller.settle(self._end)
         for table in _TABLES:
             await pool.execute(f"vacuum analyze telemetry.{table}", timeout=300)
+        await pool.execute("checkpoint", timeout=300)  # else it writes this to the disk while questions are asked
         self._the.figures.check(await self._the.stored() == rows, "not every reading was laid down")
         self._the.figures.check(bool(await pool.fetchval(_SETTLED)), "the rollups are not up to date")
 
