@@ -110,8 +110,11 @@ class History:
             after, page = (last, {n: c.before(last) for n, c in page.items()}) if last > after else (last + 1, page)
             yield page
 
-    async def median_gaps_s(self, devices: Sequence[str]) -> Mapping[str, float]:
+    async def median_gaps_s(self, devices: Mapping[str, datetime | None]) -> Mapping[str, float]:
         """Median distance in seconds between the last readings of each device; one that has less than two is left out.
+
+        Args:
+            devices: by id, since when readings count; None: all of them.
 
         Raises:
             StoreUnavailable: PostgreSQL is away.

@@ -1,6 +1,6 @@
 """All SQL that reads telemetry.telemetry. Raises what asyncpg raises."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from ingest.latest_value import LatestValue, about
@@ -25,9 +25,11 @@ select device_id, percentile_cont(0.5) within group (order by gap) as median fro
     select
         d.device_id,
         extract(epoch from r.timestamp - lag(r.timestamp) over (partition by d.device_id order by r.timestamp))::float8 as gap
-    from unnest($1::text[]) d (device_id) cross join lateral (
+    from unnest($1::text[], $4::timestamptz[]) d (device_id, since) cross join lateral (
         select distinct n.timestamp from (
-            select t.timestamp from telemetry.telemetry t where t.device_id = d.device_id order by t.timestamp desc limit $2
+            select t.timestamp from telemetry.telemetry t
+            where t.device_id = d.device_id and t.timestamp >= coalesce(d.since, '-infinity')
+            order by t.timestamp desc limit $2
         ) n order by n.timestamp desc limit $3
     ) r
 ) g where gap is not null group by device_id
@@ -64,9 +66,13 @@ async def latest(pool: Pool, devices: Sequence[str]) -> dict[str, dict[str, Late
     return found
 
 
-async def median_gaps_s(pool: Pool, devices: Sequence[str]) -> dict[str, float]:
-    """Median of the last GAPS distances in time between a device's readings, seconds; without a device that has less than two."""
-    rows = await pool.fetch(_GAPS, list(devices), NEWEST, GAPS + 1, timeout=READ_SECONDS)
+async def median_gaps_s(pool: Pool, devices: Mapping[str, datetime | None]) -> dict[str, float]:
+    """Median of the last GAPS distances in time between a device's readings, seconds; without a device that has less than two.
+
+    Args:
+        devices: by id, since when readings count; None: all of them.
+    """
+    rows = await pool.fetch(_GAPS, list(devices), NEWEST, GAPS + 1, list(devices.values()), timeout=READ_SECONDS)
     return {row["device_id"]: row["median"] for row in rows}
 
 

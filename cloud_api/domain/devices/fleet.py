@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 from cloud_api.auth import Principal
 from cloud_api.domain.devices import table
 from cloud_api.domain.devices.gaps import Gaps
+from cloud_api.domain.devices.intervals import Reporter
 from cloud_api.domain.devices.schemas import FleetNumbers, FleetSummary
 from cloud_api.domain.devices.service import Devices
 from cloud_api.tenancy import Tenancy
@@ -68,18 +69,18 @@ class Fleet:
     async def _count(self, principal: Principal, organization: str | None) -> FleetSummary:
         async with self._tenancy.transaction(principal.scope) as connection:
             rows = await table.fleet(connection, organization)
-        online = [(device, device_type) for device, device_type, _, connected in rows if connected]
+        online = [(one.device, one.device_type, one.owned_from) for one, connected in rows if connected]
         seen = organization is None or principal.sees(organization)
         return FleetSummary(
             total=len(rows),
             connected=len(online),
             stale=await self._stale(online),
             offline=len(rows) - len(online),
-            simulated=sum(simulated for _, _, simulated, _ in rows),
-            by_type=dict(Counter(device_type for _, device_type, _, _ in rows)),
+            simulated=sum(one.simulated for one, _ in rows),
+            by_type=dict(Counter(one.device_type for one, _ in rows)),
             points_last_minute=self._points.points_last_minute(organization or principal.scope) if seen else 0,
             numbers=await self._numbers.get((principal.scope, organization), lambda: self._gaps.totals(principal, organization)),
         )
 
-    async def _stale(self, online: list[tuple[str, str]]) -> int:
+    async def _stale(self, online: list[Reporter]) -> int:
         return sum([await self._devices.stale(online[start : start + CHUNK]) for start in range(0, len(online), CHUNK)])

@@ -4,12 +4,13 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from cloud_api.auth import Principal
 from cloud_api.domain.devices import certificate_table, freshness, table
 from cloud_api.domain.devices.freshness import Latest
-from cloud_api.domain.devices.intervals import Intervals
+from cloud_api.domain.devices.intervals import Intervals, Reporter
 from cloud_api.domain.devices.schemas import (
     Device,
     DevicePage,
@@ -148,13 +149,11 @@ class Devices:
         if not rows:
             return {}
         read = await self._history.latest_many([r.id for r in rows])
-        return {
-            r.id: freshness.since(read.get(r.id, {}), r.owned_from.timestamp() * 1000 if r.owned_from else None) for r in rows
-        }
+        return {r.id: _clipped(read.get(r.id, {}), r.owned_from) for r in rows}
 
     async def _views(self, rows: Sequence[DeviceRow]) -> list[Device]:
         latest = await self.latest(rows)
-        after = await self._stale_after_s([(row.id, row.device_type) for row in rows])
+        after = await self._stale_after_s([(row.id, row.device_type, row.owned_from) for row in rows])
         return [self._view(row, latest[row.id], after[row.id]) for row in rows]
 
     def _view(self, row: DeviceRow, latest: Latest, after_s: float | None) -> Device:
@@ -179,17 +178,19 @@ class Devices:
             latest={name: LatestView(v.value, v.ts, v.quality) for name, v in latest.items()},
         )
 
-    async def stale(self, devices: Sequence[tuple[str, str]]) -> int:
-        """How many of the devices (id and type of each) count as stale."""
-        latest = await self._history.latest_many([device for device, _ in devices])
+    async def stale(self, devices: Sequence[Reporter]) -> int:
+        """How many of the devices count as stale."""
+        read = await self._history.latest_many([device for device, _, _ in devices])
         after, now = await self._stale_after_s(devices), self._clock() * 1000
-        return sum(
-            freshness.is_stale(freshness.last_data_at(latest.get(device, {})), after[device], now) is True
-            for device, _ in devices
-        )
+        newest = {device: freshness.last_data_at(_clipped(read.get(device, {}), since)) for device, _, since in devices}
+        return sum(freshness.is_stale(newest[device], after[device], now) is True for device in newest)
 
-    async def _stale_after_s(self, devices: Sequence[tuple[str, str]]) -> dict[str, float | None]:
+    async def _stale_after_s(self, devices: Sequence[Reporter]) -> dict[str, float | None]:
         return {device: freshness.stale_after_s(interval) for device, interval in (await self._intervals.of(devices)).items()}
+
+
+def _clipped(latest: Latest, owned_from: datetime | None) -> Latest:
+    return freshness.since(latest, owned_from.timestamp() * 1000 if owned_from else None)
 
 
 def known_type(types: Mapping[str, DeviceType], key: str | None, field: str) -> None:

@@ -107,6 +107,11 @@ left join ops.device_status s on s.device_id = d.id
 _OWNERSHIPS = f"select d.id, d.device_type, d.kind = 'simulated', {_OWNED_FROM} from registry.devices d"  # noqa: S608 - made of constants
 # The function alone decides what is seen; whose the device is since when is then read as the owner of the tables.
 _ADDRESSEE = f"select d.*, {_OWNED_FROM} from registry.device_seen($1, $2) d"  # noqa: S608 - made of constants
+_FLEET = f"""
+select d.id, d.device_type, d.kind = 'simulated', {_OWNED_FROM}, coalesce(p.connected, false)
+from registry.devices d left join registry.presence p on p.device_id = d.id
+where d.status <> 'retired' and ($1::text is null or d.organization_id = $1)
+"""  # noqa: S608 - made of constants
 _FILTER = f"""
 d.status <> 'retired' and ($1::text is null or d.device_type = $1) and ($2::text is null or d.organization_id = $2)
 and ($3::text is null or position(lower($3) in lower(d.id)) > 0) and ($4::boolean is null or coalesce(p.connected, false) = $4)
@@ -136,15 +141,10 @@ async def page(connection: Connection, wanted: Filter, after: str, limit: int) -
     return [DeviceRow(*row.values()) for row in rows]
 
 
-async def fleet(connection: Connection, organization: str | None) -> list[tuple[str, str, bool, bool]]:
-    """(id, type, simulated, connected) of every device that is not retired."""
-    rows = await connection.fetch(
-        """select d.id, d.device_type, d.kind = 'simulated', coalesce(p.connected, false)
-           from registry.devices d left join registry.presence p on p.device_id = d.id
-           where d.status <> 'retired' and ($1::text is null or d.organization_id = $1)""",
-        organization,
-    )
-    return [tuple(row) for row in rows]
+async def fleet(connection: Connection, organization: str | None) -> list[tuple[Ownership, bool]]:
+    """Every device that is not retired, and whether it is connected."""
+    rows = await connection.fetch(_FLEET, organization)
+    return [(Ownership(*about), connected) for *about, connected in rows]
 
 
 async def ownerships(

@@ -265,3 +265,24 @@ async def test_after_how_long_a_device_is_stale_is_declared_or_shown_by_its_read
         "insert into registry.presence select id, row_number() over (), true, now(), 'connected', 'n' from registry.devices"
     )
     assert (await viewer.get("/api/v1/fleet/summary")).json()["stale"] == 2
+
+
+async def test_a_new_owner_is_told_nothing_of_how_often_the_device_reported_before(cloud: TestCloud) -> None:
+    await cloud.device("sold", "demo", device_type="of_no_declared_type")
+    now, pool = datetime.now(UTC), cloud.parts.pool
+    await cloud.readings("sold", "level", {now - timedelta(seconds=seconds): 1.0 for seconds in range(10, 300, 10)})
+    await pool.execute("insert into registry.presence values ('sold', 1, true, now(), 'connected', 'n')")
+
+    async def told(organization: str) -> tuple[object, ...]:
+        viewer = await cloud.member("viewer", organization)
+        device = (await viewer.get("/api/v1/devices/sold")).json()
+        summary = (await viewer.get(f"/api/v1/fleet/summary?organization={organization}")).json()
+        return device["stale_after_s"], device["stale"], summary["total"], summary["stale"]
+
+    assert await told("demo") == (30, False, 1, 0)
+    await pool.execute("update registry.device_owner set until = now()")
+    await pool.execute(
+        "insert into registry.device_owner (device_id, organization_id, \"from\") values ('sold', 'default', now())"
+    )
+    await pool.execute("update registry.devices set organization_id = 'default', changed_at = now()")
+    assert await told("default") == (None, True, 1, 1)

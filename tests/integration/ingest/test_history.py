@@ -151,7 +151,20 @@ async def test_the_last_twenty_distances_tell_how_often_a_device_reports(pool: P
         " from generate_series(1, 21) n",
         start,
     )
-    assert await history(pool).median_gaps_s(["slow", "once", "never", "d-1", "d-2"]) == {"slow": 420.0, "d-1": 60.0, "d-2": 2.0}
+    devices = dict.fromkeys(["slow", "once", "never", "d-1", "d-2"])
+    assert await history(pool).median_gaps_s(devices) == {"slow": 420.0, "d-1": 60.0, "d-2": 2.0}
+
+
+async def test_distances_count_since_a_device_is_its_present_owners(pool: Pool, start: datetime) -> None:
+    await pool.execute(
+        "insert into telemetry.telemetry"
+        " select 'sold', $1::timestamptz + interval '1 s' * greatest(n, 50 + (n - 50) * 30), 'a', n, null"
+        " from generate_series(1, 55) n",
+        start,
+    )
+    sold = start + timedelta(seconds=60)
+    for since, expected in ((None, 1.0), (sold, 30.0), (sold + timedelta(seconds=120), None)):
+        assert (await history(pool).median_gaps_s({"sold": since})).get("sold") == expected
 
 
 class Watched(History):
