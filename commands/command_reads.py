@@ -8,17 +8,17 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from commands.view import CommandView, Transition
+from commands.command_table import LIFE
+from commands.outcome import transitions
+from commands.view import CommandView
 from iotsphere.errors import InvalidInput
 from iotsphere.infra.postgres import Pool
 
-_VIEW = """
+_VIEW = f"""
 select c.*, d.kind = 'simulated' as simulated,
-       (select json_agg(json_build_object('status', t.status, 'at', extract(epoch from t.at), 'actor', t.actor,
-                                          'reason', t.reason, 'session', t.session) order by t.n)
-        from ops.command_transitions t where t.command_id = c.id) as life
+       (select {LIFE} from ops.command_transitions t where t.command_id = c.id) as life
 from ops.commands c join registry.devices d on d.id = c.device_id
-"""
+"""  # noqa: S608 - made of constants
 _ONE = f"{_VIEW} where c.id = $1"
 _BY_KEY = f"{_VIEW} where c.organization_id = $1 and c.idempotency_key = $2"
 _OF_DEVICE = f"""
@@ -93,18 +93,13 @@ def _view(row: "asyncpg.Record | None") -> CommandView | None:
         changed_at=row["changed_at"],
         reason=_parsed(row["reason"]),
         result=_parsed(row["result"]),
-        transitions=tuple(map(_transition, _parsed(row["life"]) or ())),
+        transitions=transitions(row["life"]),
         simulated=row["simulated"],
         parallel=row["parallel"],
         answer_s=row["answer_s"],
         attempts=row["attempts"],
         parked_at=row["parked_at"],
     )
-
-
-def _transition(step: dict[str, Any]) -> Transition:
-    at = datetime.fromtimestamp(step["at"], UTC)
-    return Transition(step["status"], at, step["actor"], step["reason"], step["session"])
 
 
 def _parsed(text: str | None) -> Any:

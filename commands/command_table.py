@@ -8,7 +8,8 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from commands.lifecycle import DELIVERED, MAX_ATTEMPTS, OPEN, SENT, TRANSITIONS, UNANSWERED
+from commands.lifecycle import DELIVERED, FINAL, MAX_ATTEMPTS, OPEN, SENT, TRANSITIONS, UNANSWERED
+from commands.outcome import Outcome
 from commands.view import CommandView
 from iotsphere.infra.postgres import columns
 
@@ -17,9 +18,13 @@ AT_ONCE = 16
 """Parallel commands of one device that are claimed in one go."""
 EDGE = "edge"
 """Actor of what delivery does by itself."""
+LIFE = """json_agg(json_build_object('status', t.status, 'at', extract(epoch from t.at), 'actor', t.actor, 'reason', t.reason,
+    'session', t.session) order by t.n)"""
+"""Transitions ``t`` of one command as one value; commands/outcome.py reads it."""
 
 _OPEN = "('" + "', '".join(OPEN) + "')"  # spelled as in the partial indexes
 _UNANSWERED = "('" + "', '".join(UNANSWERED) + "')"
+_FINAL = "('" + "', '".join(sorted(FINAL)) + "')"
 _LEGAL = ", ".join(f"('{source}', '{target}')" for source, targets in TRANSITIONS.items() for target in sorted(targets))
 # A lost claim, or a lost note that something was sent, only makes the command go out once more: no need to wait for the disk.
 _LAZY = "set_config('synchronous_commit', 'off', true)"
@@ -136,8 +141,14 @@ with legal (source, target) as (values {_LEGAL}), wanted as (
     insert into ops.command_transitions (command_id, n, status, at, actor, reason, session)
     select id, n, status, at, actor, reason, session from numbered
 )
-select w.id, l.status as before, coalesce(ch.status, l.status) as status, c.organization_id, c.name, c.created_at,
-       d.kind = 'simulated' as simulated, case when not $11 then {_LAZY} end
+select w.id, l.status as before, coalesce(ch.status, l.status) as status, c.organization_id, c.name, c.created_at, c.attempts,
+       c.parked_at, d.kind = 'simulated' as simulated, case when not $11 then {_LAZY} end,
+       case when ch.status in {_FINAL} then (
+           select {LIFE} from (
+               select n, status, at, actor, reason, session from ops.command_transitions where command_id = w.id
+               union all select n, status, at, actor, reason, session from numbered where id = w.id
+           ) t
+       ) end as life
 from wanted w left join locked l using (id) left join changed ch using (id)
 left join ops.commands c on c.id = l.id left join registry.devices d on d.id = c.device_id
 """  # noqa: S608 - constants of this package
@@ -186,6 +197,7 @@ class Advanced:
         before: the state that it met; None when there is no such command of that device.
         status: the state after it, the same as before when the step was not legal.
         parked: the lane goes on without it.
+        outcome: its end, when this step was it.
     """
 
     step: Step
@@ -196,6 +208,7 @@ class Advanced:
     created_at: datetime
     simulated: bool
     parked: bool = False
+    outcome: Outcome | None = None
 
     @property
     def changed(self) -> bool:
@@ -263,8 +276,17 @@ def _values(step: Step) -> tuple[object, ...]:
 
 def _advanced(step: Step, row: "asyncpg.Record") -> Advanced:
     return Advanced(
-        step, row["before"], row["status"], row["organization_id"], row["name"], row["created_at"], bool(row["simulated"])
-    )
+        step, row["before"], row["status"], row["organization_id"], row["name"], row["created_at"], bool(row["simulated"]),
+        outcome=_outcome(step, row) if row["life"] else None,
+    )  # fmt: skip
+
+
+def _outcome(step: Step, row: "asyncpg.Record") -> Outcome:
+    return Outcome(
+        status=row["status"], changed_at=step.at or row["created_at"], life=row["life"],
+        reason=dict(step.reason) if step.reason else None, result=dict(step.result) if step.result is not None else None,
+        attempts=row["attempts"], parked_at=row["parked_at"],
+    )  # fmt: skip
 
 
 def _parked(row: "asyncpg.Record", now: datetime) -> Advanced:

@@ -6,6 +6,7 @@ from itertools import count
 from commands.command_table import Advanced
 from commands.lifecycle import FINAL
 from commands.metrics import CommandMetrics
+from commands.outcome import told
 from iotsphere.bus import EventBus
 from iotsphere.events import CommandChanged
 from iotsphere.infra.worker import Worker
@@ -49,6 +50,6 @@ class CommandNews:
     async def _tell(self, news: Mapping[int, Advanced]) -> None:
         for advanced in news.values():
             if advanced.status in FINAL:  # first: somebody may be waiting for just this
-                await self._signals.send(CLOUD_DONE, advanced.step.id)
+                await self._signals.send(CLOUD_DONE, told(advanced.step.id, advanced.outcome))
         for advanced in news.values():
             await self._bus.publish(changed(advanced))

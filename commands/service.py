@@ -3,8 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +16,7 @@ from commands.command_table import MAX_OPEN, CommandTable, Step
 from commands.lifecycle import CANCELLED, QUEUED
 from commands.news import changed
 from commands.view import CommandView, Transition
+from commands.waiting import Waiter, Waiters
 from iotsphere.bus import EventBus
 from iotsphere.devices._spec import Command, DeviceType
 from iotsphere.errors import Conflict, InvalidInput, NotFound
@@ -48,8 +48,8 @@ class CommandService:
     ) -> None:
         self._table, self._reads = CommandTable(pool), CommandReads(pool)
         self._signals, self._bus, self._types, self._clock = signals, bus, types, clock
-        self._waiting: dict[str, set[asyncio.Event]] = {}
-        signals.on(CLOUD_DONE, self._done)
+        self._waiters = Waiters()
+        signals.on(CLOUD_DONE, self._waiters.on_done)
 
     async def create(
         self,
@@ -94,7 +94,7 @@ class CommandService:
             parallel=command.lane == "parallel",
             answer_s=command.timeout_s,
         )
-        with self._listen(view.id) as done:  # from before the device can know of it
+        with self._waiters.wait_for(view.id) as waiter:  # from before the device can know of it
             async with unavailable_as_ours():
                 simulated = await self._add(view, idempotency_key)
                 first = None if simulated is not None else await self._first(view, idempotency_key)
@@ -103,7 +103,7 @@ class CommandService:
             view = replace(view, simulated=bool(simulated))
             await self._signals.send(EDGE_COMMAND, device)
             await self._bus.publish(_queued(view))
-            return await self._until_final(view, done, wait_s)
+            return await self._until_final(view, waiter, wait_s)
 
     async def get(self, command_id: str) -> CommandView | None:
         """A command, None when there is none.
@@ -140,8 +140,8 @@ class CommandService:
             NotFound: there is none.
             StoreUnavailable: PostgreSQL is away.
         """
-        with self._listen(command_id) as done:  # before the first look, so that nothing happens in between
-            return await self._until_final(await self._existing(command_id), done, seconds)
+        with self._waiters.wait_for(command_id) as waiter:  # before the first look, so that nothing happens in between
+            return await self._until_final(await self._existing(command_id), waiter, seconds)
 
     async def cancel(self, command_id: str, actor: str) -> CommandView:
         """Take a command back. A device that has it already may still carry it out.
@@ -186,13 +186,12 @@ class CommandService:
             raise Conflict("the idempotency key belongs to another command")
         return first
 
-    async def _until_final(self, view: CommandView, done: asyncio.Event, seconds: float) -> CommandView:
+    async def _until_final(self, view: CommandView, waiter: Waiter, seconds: float) -> CommandView:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         while not view.final and (left := deadline - loop.time()) > 0:
-            await _or_timeout(done, min(left, LOOK_EVERY_S))  # a signal may be lost: look now and then
-            done.clear()
-            view = await self._existing(view.id)
+            outcome = await waiter.news(min(left, LOOK_EVERY_S))  # a signal may be lost: look now and then
+            view = outcome.of(view) if outcome is not None else await self._existing(view.id)
         return view
 
     async def _existing(self, command_id: str) -> CommandView:
@@ -201,31 +200,8 @@ class CommandService:
             raise NotFound(f"there is no command {command_id}")
         return view
 
-    @contextmanager
-    def _listen(self, command_id: str) -> Iterator[asyncio.Event]:
-        event = asyncio.Event()
-        self._waiting.setdefault(command_id, set()).add(event)
-        try:
-            yield event
-        finally:
-            self._waiting[command_id].discard(event)
-            if not self._waiting[command_id]:
-                del self._waiting[command_id]
-
-    def _done(self, command_id: str) -> None:
-        for event in self._waiting.get(command_id, ()):
-            event.set()
-
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
-
-
-async def _or_timeout(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return
 
 
 def _timeout(command: Command, timeout_s: float | None) -> float:

@@ -2,7 +2,7 @@
 
 `cloud` commits, then signals EDGE_COMMAND with the device id for a command, EDGE_WAKE for a shadow, EDGE_REGISTRY for the
 device itself or its certificates, EDGE_REPLAY with the id of a replay of dead letters; `edge` commits, then signals CLOUD_DONE
-with the command id.
+with the command id, and its end behind that where it is not too large.
 """
 
 from collections import defaultdict

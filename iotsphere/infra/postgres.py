@@ -2,9 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
@@ -46,6 +46,35 @@ class _Plain(asyncpg.Connection[asyncpg.Record] if TYPE_CHECKING else asyncpg.Co
         return ""
 
 
+# What asyncpg.create_pool() gives a pool.
+_DEFAULTS: Mapping[str, Any] = {
+    "connect": None, "setup": None, "init": None, "reset": None, "loop": None, "init_size": None,
+    "record_class": asyncpg.Record, "max_queries": 50_000, "max_inactive_connection_lifetime": 300.0,
+}  # fmt: skip
+
+
+class _QuickPool(asyncpg.Pool[asyncpg.Record] if TYPE_CHECKING else asyncpg.Pool):  # type: ignore[misc]
+    """Nobody waits until a connection is back in the pool.
+
+    asyncpg's release is a task behind a shield: of the 5 turns of the event loop that a statement of a pool took, 3 were it. In
+    a process that is busy with readings a turn takes some 3 ms.
+    """
+
+    def __init__(self, dsn: str, **settings: Any) -> None:
+        super().__init__(dsn, **_DEFAULTS, **settings)
+        self._releasing: set[asyncio.Task[None]] = set()
+
+    async def release(self, connection: Any, *, timeout: float | None = None) -> None:
+        task = asyncio.create_task(super().release(connection, timeout=timeout), name="postgres-release")
+        self._releasing.add(task)
+        task.add_done_callback(self._released)
+
+    def _released(self, task: "asyncio.Task[None]") -> None:
+        self._releasing.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:  # the driver has closed the connection
+            log.debug("a connection could not be given back", error=str(error))
+
+
 async def make_pool(
     dsn: str, *, name: str, low: int = 1, high: int = 8, plan: Literal["auto", "force_generic_plan"] = "auto"
 ) -> "asyncpg.Pool[asyncpg.Record]":
@@ -55,7 +84,7 @@ async def make_pool(
         plan: ``force_generic_plan`` when all its statements go by indexes, whatever their arguments: PostgreSQL would else plan
             one with arrays anew at each execution, which takes as long as the execution itself.
     """
-    pool = await asyncpg.create_pool(
+    pool: Pool = await _QuickPool(
         dsn,
         min_size=low,
         max_size=high,
@@ -63,7 +92,6 @@ async def make_pool(
         connection_class=_Plain,
         server_settings={"application_name": f"iotsphere {name}", "jit": "off", "plan_cache_mode": plan},
     )
-    assert pool is not None  # noqa: S101 - only a pool made for later is None
     return pool
 
 

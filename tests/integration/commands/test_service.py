@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from commands.command_table import MAX_OPEN
+from commands.outcome import MAX_CHARACTERS
 from commands.service import CommandService
 from iotsphere.bus import MemoryBus
 from iotsphere.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
@@ -110,7 +111,47 @@ async def test_wait_returns_with_the_answer(parts: Parts) -> None:
     assert (await waiting).status == "succeeded"
     assert time.perf_counter() - began < 0.5
     assert (await parts.service.wait(made.id, 5)).status == "succeeded"
-    assert parts.service._waiting == {}
+    assert parts.service._waiters._waiting == {}
+
+
+@pytest.mark.parametrize("end", ["succeeded", "failed", "timed_out"])
+async def test_what_is_told_of_an_end_is_what_would_be_read(parts: Parts, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    parts.connect()
+    made = await parts.fire(timeout_s=1.0 if end == "timed_out" else 60.0)
+    waiting = asyncio.create_task(parts.service.wait(made.id, 20))
+    await parts.requests()
+    await until(lambda: _is(parts, made.id, "sent"))
+    get, reads = parts.service._reads.get, []
+    monkeypatch.setattr(parts.service._reads, "get", lambda command_id: reads.append(command_id) or get(command_id))
+    if end != "timed_out":
+        await parts.answer(made.id, end, reason={"code": "C", "text": "why"}, result={"n": [1.5, None]})
+    view = await waiting
+    assert (view.status, len(view.transitions)) == (end, 3)
+    assert len(reads) == 0 or end == "timed_out"  # it looked now and then
+    assert view == await get(made.id)
+
+
+async def test_of_an_end_that_is_too_large_only_the_name_is_told(parts: Parts) -> None:
+    parts.connect()
+    heard: list[str] = []
+    parts.signals.on(CLOUD_DONE, heard.append)
+    made = await parts.fire()
+    waiting = asyncio.create_task(parts.service.wait(made.id, 5))
+    await parts.requests()
+    await parts.answer(made.id, result={"text": "x" * MAX_CHARACTERS})
+    assert (await waiting).result == {"text": "x" * MAX_CHARACTERS}
+    assert heard == [made.id]
+
+
+async def test_a_signal_of_another_release_is_no_end(parts: Parts) -> None:
+    parts.connect()
+    made = await parts.fire()
+    waiting = asyncio.create_task(parts.service.wait(made.id, 5))
+    await asyncio.sleep(0.05)
+    await parts.signals.send(CLOUD_DONE, f"{made.id} {{")
+    await parts.requests()
+    await parts.answer(made.id)
+    assert (await waiting).status == "succeeded"
 
 
 async def test_wait_tells_at_its_deadline_what_there_is(parts: Parts) -> None:
