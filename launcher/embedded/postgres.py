@@ -24,6 +24,9 @@ SETTINGS: Mapping[str, str] = {
     "max_connections": "100",
     "shared_buffers": "'256MB'",
     "max_wal_size": "'2GB'",
+    # A segment of the log that has to be made is written in the middle of somebody's commit: beside a full load the slowest
+    # percent of commits took 56 ms, with enough segments to use again 13.
+    "min_wal_size": "'1GB'",
     "checkpoint_timeout": "'10min'",
     "fsync": "on",
     "synchronous_commit": "on",
