@@ -7,7 +7,7 @@ is claimed again for the next: at least once; the device tells repeats by the id
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,7 +20,7 @@ from commands.lifecycle import FINAL, at_expiry
 from commands.metrics import CommandMetrics
 from commands.news import CommandNews
 from iotsphere import topics
-from iotsphere.bus import EventBus
+from iotsphere.bus import Publisher
 from iotsphere.delivery import Delivery, Sender, Sent
 from iotsphere.infra.postgres import Patience, wait_out
 from iotsphere.infra.worker import Worker
@@ -69,7 +69,7 @@ class CommandDelivery:
         pool: "asyncpg.Pool[asyncpg.Record]",
         sender: Sender,
         signals: Signals,
-        bus: EventBus,
+        bus: Publisher,
         refuse: Refuse,
         metrics: CommandMetrics | None = None,
         clock: Callable[[], float] = time.time,
@@ -81,6 +81,7 @@ class CommandDelivery:
         self._listening: dict[str, int] = {}  # device → session in which it subscribes to its commands; one entry per device
         self._woken: Worker[str, None] = Worker("command-delivery", self._deliver)
         self._marks: Worker[str, Mark] = Worker("command-marks", self._note, pause_s=NOTE_AFTER_S)
+        self._sending: dict[str, asyncio.Future[None]] = {}  # those whose send() has not returned
         self._sweeper: asyncio.Task[None] | None = None
         self._patience = Patience("commands")
 
@@ -109,13 +110,13 @@ class CommandDelivery:
 
     def on_subscribed(self, device: DeviceRecord, session: int, topic_filter: str) -> None:
         """A device that listens to its commands from now on gets what waits for it."""
-        if device.kind != "service" and topics.matches(topic_filter, topics.command_request(device.id, "any")):
+        if hears_commands(device, topic_filter):
             self._listening[device.id] = session
             self.wake(device.id)
 
     def on_delivered(self, device: str, session: int, message: str) -> None:
         """The device's PUBACK came, in this session."""
-        if message.startswith(MESSAGE):
+        if acknowledges_command(message):
             self._mark(message.removeprefix(MESSAGE), Mark(device, session, delivered_at=self._now()))
 
     async def _deliver(self, devices: Mapping[str, None]) -> None:
@@ -133,6 +134,14 @@ class CommandDelivery:
 
     async def _send(self, command: Claimed) -> tuple[str, int, int | None] | None:
         """Send; returns how the claim must be corrected, None when it is right."""
+        sending = self._sending[command.id] = asyncio.get_running_loop().create_future()
+        try:
+            return await self._send_now(command)
+        finally:
+            del self._sending[command.id]
+            sending.set_result(None)
+
+    async def _send_now(self, command: Claimed) -> tuple[str, int, int | None] | None:
         ttl = command.expires_at.timestamp() - self._clock()
         topic = topics.command_request(command.device, command.id)
         result = await self._sender.send(command.device, topic, _request(command), ttl=ttl, message=MESSAGE + command.id)
@@ -161,12 +170,18 @@ class CommandDelivery:
     async def commit(self, batch: Sequence[Delivery]) -> None:
         """Returns when every answer is committed or its refusal recorded. Waits out an absent store; never raises for it."""
         answers = [(delivery, step) for delivery in batch if (step := self._answer(delivery)) is not None]
+        await self._until_sent(step.id for _, step in answers)
         for part in _one_per_command(answers):
             steps = [self._with_mark(step) for _, step in part]
             advanced = await wait_out(self._patience, partial(self._table.advance, steps))
             for (delivery, _), outcome in zip(part, advanced, strict=True):
                 self._judge(delivery, outcome)
             self._ended(a for a in advanced if a.status == a.step.target)
+
+    async def _until_sent(self, commands: Iterable[str]) -> None:
+        """An answer may be here before send() has said that it was sent, and its life would lack that."""
+        if under_way := [self._sending[command] for command in commands if command in self._sending]:
+            await asyncio.wait(under_way)
 
     def _answer(self, delivery: Delivery) -> Step | None:
         try:
@@ -244,6 +259,16 @@ class CommandDelivery:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
+
+
+def hears_commands(device: DeviceRecord, topic_filter: str) -> bool:
+    """Whether who subscribes to this filter is a device that listens to its commands."""
+    return device.kind != "service" and topics.matches(topic_filter, topics.command_request(device.id, "any"))
+
+
+def acknowledges_command(message: str) -> bool:
+    """Whether the PUBACK of this message is that of a command."""
+    return message.startswith(MESSAGE)
 
 
 def _is_shallow(value: object, levels: int = MAX_DEPTH) -> bool:

@@ -7,7 +7,7 @@ from commands.command_table import Advanced
 from commands.lifecycle import FINAL
 from commands.metrics import CommandMetrics
 from commands.outcome import told
-from iotsphere.bus import EventBus
+from iotsphere.bus import Publisher
 from iotsphere.events import CommandChanged
 from iotsphere.infra.worker import Worker
 from iotsphere.signals import CLOUD_DONE, Signals
@@ -36,7 +36,7 @@ def changed(advanced: Advanced) -> CommandChanged:
 class CommandNews:
     """A bounded queue; policy: drop the oldest, counted. PostgreSQL has it all, and waiters look there by themselves too."""
 
-    def __init__(self, bus: EventBus, signals: Signals, metrics: CommandMetrics) -> None:
+    def __init__(self, bus: Publisher, signals: Signals, metrics: CommandMetrics) -> None:
         self._bus, self._signals = bus, signals
         self._numbers = count()
         self._worker: Worker[int, Advanced] = Worker("command-news", self._tell, bound=MAX_NEWS, on_drop=metrics.news_dropped.inc)

@@ -9,17 +9,21 @@ from iotsphere.events import TOPIC_OF, Event
 Handler = Callable[[Event], Awaitable[None]]
 
 
-class EventBus(Protocol):
-    """Publish and subscribe by topic. Publishing never raises and never waits for a consumer: a loss is counted."""
+class Publisher(Protocol):
+    """Publish by topic. It never raises and never waits for a consumer: a loss is counted."""
+
+    async def publish(self, event: Event) -> None:
+        """Hand the event to every subscriber of its topic, or count it as lost."""
+
+
+class EventBus(Publisher, Protocol):
+    """Publish and subscribe by topic."""
 
     async def start(self) -> None:
         """Connect, and begin to call the handlers."""
 
     async def stop(self) -> None:
         """Stop calling the handlers and disconnect."""
-
-    async def publish(self, event: Event) -> None:
-        """Hand the event to every subscriber of its topic, or count it as lost."""
 
     def subscribe(self, topic: str, handler: Handler) -> None:
         """Call the handler for each event of the topic, one at a time, in order. Before start() only."""

@@ -22,6 +22,7 @@ from ingest.latest import LatestStore
 from iotsphere.devices import device_types
 from iotsphere.errors import PortTaken
 from iotsphere.infra.http import serve
+from iotsphere.infra.metrics import SignalMetrics
 from iotsphere.infra.postgres import make_pool
 from iotsphere.infra.valkey_bus import ValkeyBus
 from iotsphere.infra.valkey_signals import ValkeySignals
@@ -97,7 +98,7 @@ def _parts(options: CloudOptions, pool: Pool, telemetry: Pool, cache: ShadowCach
     types = device_types()
     registry = CollectorRegistry()
     bus = ValkeyBus(options.redis_url, name="cloud", registry=registry)
-    signals = ValkeySignals(options.redis_url, registry=registry)
+    signals = ValkeySignals(options.redis_url, metrics=SignalMetrics(registry))
     return CloudParts(
         pool=pool,
         telemetry_pool=telemetry,

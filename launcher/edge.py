@@ -75,9 +75,11 @@ async def _start(parts: Parts, options: EdgeOptions, stack: AsyncExitStack) -> N
     await parts.telemetry.start()
     stack.push_async_callback(parts.telemetry.stop)
     shadow = (parts.cache, parts.announcer, parts.shadow, parts.shadow_history)
-    for part in (*shadow, parts.delivery, parts.wakes, parts.replayer, parts.housekeeping):
+    for part in (*shadow, parts.wakes, parts.replayer, parts.housekeeping):
         part.start()
         stack.push_async_callback(part.stop)
+    await parts.commands.start()
+    stack.push_async_callback(parts.commands.stop)
     await parts.signals.start()
     stack.push_async_callback(parts.signals.stop)
     gc.collect()

@@ -20,7 +20,6 @@ from broker.refusals import RefusalWriter
 from broker.registry_cache import RegistryCache
 from broker.subscriptions import KeptSubscriptions
 from commands import command_table
-from commands.delivery import CommandDelivery
 from commands.metrics import CommandMetrics
 from ingest import event_table
 from ingest.dead_letters_table import Bounds
@@ -35,11 +34,13 @@ from ingest.replay import Replayer
 from ingest.store import Slot
 from iotsphere.devices import device_types
 from iotsphere.infra.housekeeping import Housekeeping
+from iotsphere.infra.metrics import SignalMetrics
 from iotsphere.infra.postgres import AWAY, Pool, make_pool
 from iotsphere.infra.tls import server_context
 from iotsphere.infra.valkey_bus import ValkeyBus
 from iotsphere.infra.valkey_signals import ValkeySignals
-from iotsphere.signals import EDGE_COMMAND, EDGE_REGISTRY, EDGE_REPLAY, EDGE_WAKE
+from iotsphere.signals import EDGE_REGISTRY, EDGE_REPLAY, EDGE_WAKE
+from launcher.edge_commands import CommandsBeside
 from launcher.edge_options import EdgeOptions
 from launcher.edge_wiring import Fanout, Lanes, Wakes
 from shadow import revision_table
@@ -51,13 +52,12 @@ from shadow.metrics import ShadowMetrics
 
 @dataclass(frozen=True, slots=True)
 class Pools:
-    """One small pool a purpose, so that neither a COPY nor a storm of CONNECTs ever delays a command."""
+    """One small pool a purpose, so that neither a COPY nor a storm of CONNECTs delays a shadow; commands have theirs apart."""
 
     registry: Pool
     writers: Pool
     events: Pool
     shadow: Pool
-    commands: Pool
     telemetry: Pool
 
 
@@ -84,7 +84,6 @@ async def open_pools(options: EdgeOptions, stack: AsyncExitStack) -> Pools:
         writers=await pool("presence", 2),
         events=await pool("events", 2),
         shadow=await pool("shadow", 4),
-        commands=await pool("commands", 4, plan="force_generic_plan"),
         telemetry=await pool("telemetry", 4, options.telemetry),
     )
 
@@ -99,24 +98,27 @@ class Parts:
         self.pools = pools
         self.redis: Redis = connect(options.redis_url)
         self.bus = ValkeyBus(options.redis_url, name="edge", registry=self.metrics)
-        self.signals = ValkeySignals(options.redis_url, registry=self.metrics)
+        nudges = SignalMetrics(self.metrics)
+        self.signals = ValkeySignals(options.redis_url, metrics=nudges)
         self._broker(options)
         self._ingest(options)
-        self._shadow_and_commands()
-        self.wakes = Wakes(self.broker, self.registry, self.delivery, self.announcer)
-        self.signals.on(EDGE_COMMAND, self.wakes.on_command)
+        self._shadow()
+        self.commands = CommandsBeside(
+            options.dsn, options.redis_url, self.broker, self._refuse, self.bus, CommandMetrics(self.metrics), nudges
+        )
+        self.wakes = Wakes(self.broker, self.registry, self.announcer)
         self.signals.on(EDGE_WAKE, self.wakes.on_wake)
         self.signals.on(EDGE_REGISTRY, self.wakes.on_registry)
         self.signals.on(EDGE_REPLAY, self.replayer.wake)
         self.housekeeping = Housekeeping(self.pools.writers, (presence_table.FORGET, event_table.FORGET, command_table.FORGET))
         self.shadow_history = Housekeeping(self.pools.writers, [revision_table.FORGET], options.shadow_history_days)
-        self.listener = Fanout(self.presence, self.refusals, self.delivery, self.announcer)
+        self.listener = Fanout(self.presence, self.refusals, self.commands, self.announcer)
         self.lanes = Lanes(
             {
                 Lane.TELEMETRY: self.telemetry.commit,
                 Lane.EVENT: self.events.commit,
                 Lane.SHADOW: self.shadow.commit,
-                Lane.COMMAND: self.delivery.commit,
+                Lane.COMMAND: self.commands.commit,
             },
             self.guard.ready,
             self.telemetry.bury,
@@ -162,15 +164,12 @@ class Parts:
             buried=self.telemetry.buried,
         )  # fmt: skip
 
-    def _shadow_and_commands(self) -> None:
+    def _shadow(self) -> None:
         pools, shadow = self.pools, ShadowMetrics(self.metrics, device_types())
         self.cache = ShadowCache(self.redis, pools.shadow, shadow)
         self.announcer = ShadowAnnouncer(pools.shadow, self.broker, shadow)
         self.shadow = ShadowLane(
             pools.shadow, self.cache, self.broker, self.bus, self.announcer, device_types(), self._refuse, shadow
-        )
-        self.delivery = CommandDelivery(
-            pools.commands, self.broker, self.signals, self.bus, self._refuse, CommandMetrics(self.metrics)
         )
 
     def _refuse(self, device: str, category: str, reason: str, topic: str) -> None:
@@ -192,7 +191,7 @@ class Parts:
             "disk": {"ok": not self.guard.paused, "free": self.guard.free, "days_left": self.guard.days_left},
             "registry": {"ok": True, "devices": len(self.registry)},
             "bus": {"ok": self.bus.healthy()},
-            "signals": {"ok": self.signals.healthy()},
+            "signals": {"ok": self.signals.healthy() and self.commands.healthy()},
         }
         return {"ready": all(parts[name]["ok"] for name in ("broker", "postgres", "disk")), "parts": parts}
 

@@ -6,10 +6,10 @@ from broker.api import Broker, Delivery, Lane, SessionReason
 from broker.presence import PresenceWriter
 from broker.refusals import RefusalWriter
 from broker.registry_cache import RegistryCache
-from commands.delivery import CommandDelivery
 from iotsphere.errors import StoreUnavailable
 from iotsphere.infra.worker import Worker
 from iotsphere.registry import DeviceRecord
+from launcher.edge_commands import CommandsBeside
 from shadow.announcer import ShadowAnnouncer
 
 Commit = Callable[[Sequence[Delivery]], Awaitable[None]]
@@ -41,18 +41,18 @@ class Fanout:
         self,
         presence: PresenceWriter,
         refusals: RefusalWriter,
-        delivery: CommandDelivery,
+        commands: CommandsBeside,
         announcer: ShadowAnnouncer,
     ) -> None:
-        self._delivery = delivery
+        self._commands = commands
         self._announcer = announcer
         self.on_presence = presence.on_presence
-        self.on_delivered = delivery.on_delivered
+        self.on_delivered = commands.on_delivered
         self.on_refused = refusals.on_refused
 
     def on_subscribed(self, device: DeviceRecord, session: int, topic_filter: str) -> None:
         """Tell whoever may have something to send."""
-        self._delivery.on_subscribed(device, session, topic_filter)
+        self._commands.on_subscribed(device, session, topic_filter)
         self._announcer.on_subscribed(device, session, topic_filter)
 
 
@@ -60,13 +60,12 @@ class Wakes:
     """What follows a nudge from `cloud` and a change of the registry.
 
     The registry ends the session of a device that may not be connected any more. A lost nudge, or one while PostgreSQL is
-    away, is made good by the sweeps of all three.
+    away, is made good by the sweeps of both.
     """
 
-    def __init__(self, broker: Broker, registry: RegistryCache, delivery: CommandDelivery, announcer: ShadowAnnouncer) -> None:
+    def __init__(self, broker: Broker, registry: RegistryCache, announcer: ShadowAnnouncer) -> None:
         self._broker = broker
         self._registry = registry
-        self._delivery = delivery
         self._announcer = announcer
         self._refreshes: Worker[str, None] = Worker("edge-refresh", self._refresh, bound=10_000)
         self._kicks: Worker[str, SessionReason] = Worker("edge-kick", self._kick)
@@ -81,10 +80,6 @@ class Wakes:
         """Act no more."""
         await self._refreshes.stop(0.0)
         await self._kicks.stop(0.0)
-
-    def on_command(self, subject: str) -> None:
-        """A nudge: this device has a new command, or one less."""
-        self._delivery.wake(subject)
 
     def on_wake(self, subject: str) -> None:
         """A nudge: this device has a new version of its shadow."""

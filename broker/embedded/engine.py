@@ -284,6 +284,12 @@ class EmbeddedBroker:
         self, device: str, topic: str, payload: bytes, *, qos: int = 1, ttl: float | None = None, message: str = ""
     ) -> SendResult:
         """Send to a present device that subscribes to the topic."""
+        return self.offer(device, topic, payload, qos=qos, ttl=ttl, message=message)
+
+    def offer(
+        self, device: str, topic: str, payload: bytes, *, qos: int = 1, ttl: float | None = None, message: str = ""
+    ) -> SendResult:
+        """The same at once: this engine waits for nothing."""
         connection = self._live.get(device)
         if connection is None:
             return SendResult(Sent.OFFLINE)

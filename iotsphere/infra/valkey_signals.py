@@ -5,7 +5,6 @@ from collections import defaultdict
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
@@ -28,12 +27,12 @@ class ValkeySignals:
 
     Args:
         url: ``redis://…``.
-        registry: for the metrics.
+        metrics: shared by those of one process; a fresh set when none is given.
     """
 
-    def __init__(self, url: str, *, registry: CollectorRegistry | None = None) -> None:
+    def __init__(self, url: str, *, metrics: SignalMetrics | None = None) -> None:
         self._url = url
-        self._metrics = SignalMetrics(registry)
+        self._metrics = metrics or SignalMetrics()
         self._handlers: dict[str, list[SignalHandler]] = defaultdict(list)
         self._client = self._make_client()
         self._listening = asyncio.Event()

@@ -56,6 +56,29 @@ async def test_the_happy_path(parts: Parts) -> None:
     assert [e.status for e in parts.events] == ["queued", "sent", "delivered", "in_progress", "succeeded"]
 
 
+async def test_an_answer_that_comes_before_sending_has_returned_waits_for_it(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts.connect()
+    send, goes_on = parts.sender.send, asyncio.Event()
+
+    async def slow(*arguments: Any, **options: Any) -> Any:
+        result = await send(*arguments, **options)
+        await goes_on.wait()
+        return result
+
+    monkeypatch.setattr(parts.sender, "send", slow)
+    made = await parts.fire()
+    await parts.requests()
+    answering = asyncio.create_task(parts.answer(made.id))
+    await asyncio.sleep(0.1)
+    assert not answering.done()
+    goes_on.set()
+    await answering
+    assert await parts.life(made.id) == ["queued", "sent", "succeeded"]
+    assert parts.delivery._sending == {}
+
+
 async def test_an_answer_that_overtakes_the_notes_completes_them(parts: Parts) -> None:
     parts.connect()
     made = await parts.fire()

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from iotsphere.events import DEVICE_STATUS, DEVICE_TELEMETRY, DeviceStatus, Event, TelemetryEnvelope
 from iotsphere.infra import valkey_bus
+from iotsphere.infra.metrics import SignalMetrics
 from iotsphere.infra.valkey_bus import ValkeyBus
 from iotsphere.infra.valkey_signals import ValkeySignals
 from iotsphere.signals import EDGE_WAKE
@@ -196,7 +197,7 @@ async def test_a_quiet_bus_delivers_within_milliseconds(valkey_url: str) -> None
 
 async def test_signals_are_heard_again_after_the_server_was_killed(own_valkey: ValkeyServer) -> None:
     registry = CollectorRegistry()
-    signals, heard = ValkeySignals(own_valkey.url, registry=registry), []
+    signals, heard = ValkeySignals(own_valkey.url, metrics=SignalMetrics(registry)), []
     signals.on(EDGE_WAKE, heard.append)
     await signals.start()
     assert signals.healthy()

@@ -23,7 +23,7 @@ async def test_a_long_transaction_on_one_pool_leaves_the_others_free(pki: Pki, m
         for _ in range(pools.telemetry.get_max_size()):
             await pools.telemetry.acquire()
         assert not await answers(pools.telemetry)
-        assert await answers(pools.commands)
+        assert await answers(pools.shadow)
         assert await answers(pools.shadow)
 
 

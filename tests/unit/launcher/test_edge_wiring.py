@@ -77,22 +77,21 @@ def test_the_broker_s_word_reaches_whom_it_concerns() -> None:
 
 
 async def test_each_nudge_reaches_whom_it_concerns() -> None:
-    broker, registry, delivery, announcer = (Recorder() for _ in range(4))
-    wakes = Wakes(broker, registry, delivery, announcer)  # type: ignore[arg-type]
+    broker, registry, announcer = (Recorder() for _ in range(3))
+    wakes = Wakes(broker, registry, announcer)  # type: ignore[arg-type]
     wakes.start()
     wakes.on_wake("d")
-    wakes.on_command("c")
     wakes.on_registry("e")
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert registry.told == [("refresh", "e")]
-    assert (delivery.told, announcer.told) == ([("wake", "c")], [("wake", "d")])
+    assert announcer.told == [("wake", "d")]
     await wakes.stop()
 
 
 async def test_a_change_that_ends_a_session_kicks_with_its_reason() -> None:
-    broker, registry, delivery, announcer = (Recorder() for _ in range(4))
-    wakes = Wakes(broker, registry, delivery, announcer)  # type: ignore[arg-type]
+    broker, registry, announcer = (Recorder() for _ in range(3))
+    wakes = Wakes(broker, registry, announcer)  # type: ignore[arg-type]
     wakes.start()
     registry.change("d", "revoked")
     await asyncio.sleep(0)
@@ -102,8 +101,8 @@ async def test_a_change_that_ends_a_session_kicks_with_its_reason() -> None:
 
 
 async def test_a_nudge_while_the_store_is_away_is_left_to_the_sweep() -> None:
-    broker, registry, delivery, announcer = Recorder(), Recorder(away=True), Recorder(), Recorder()
-    wakes = Wakes(broker, registry, delivery, announcer)  # type: ignore[arg-type]
+    broker, registry, announcer = Recorder(), Recorder(away=True), Recorder()
+    wakes = Wakes(broker, registry, announcer)  # type: ignore[arg-type]
     wakes.start()
     for device in ("a", "b"):
         wakes.on_registry(device)
