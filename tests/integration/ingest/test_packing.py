@@ -21,6 +21,7 @@ from ingest.periods import RAW
 from ingest.store import Store
 from iotsphere.infra.postgres import Pool
 from tests.support.devices import delivery, thermometer
+from tests.support.ingest import running_ingest
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
@@ -147,6 +148,13 @@ async def test_of_two_processes_one_packs(migrated_dsn: str, filled: Pool) -> No
     assert await first == 1
 
 
+async def test_ingest_packs_by_itself(migrated_dsn: str, filled: Pool, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "FIRST_SECONDS", 0.0)
+    before = await size(filled)
+    async with running_ingest(migrated_dsn, valkey_url):
+        await until(lambda: _is_smaller(filled, before), 20)
+
+
 async def test_without_room_nothing_is_packed(migrated_dsn: str, filled: Pool, tmp_path: Path) -> None:
     usage = Usage(1 << 30, (1 << 30) - (161 << 20), 161 << 20)
     guard = DiskGuard(tmp_path, usage=lambda _: usage)
@@ -155,6 +163,10 @@ async def test_without_room_nothing_is_packed(migrated_dsn: str, filled: Pool, t
     usage = Usage(1 << 30, 0, 1 << 30)
     await guard.look()
     assert await packer(migrated_dsn, guard=guard).turn() == 1
+
+
+async def _is_smaller(pool: Pool, before: int) -> bool:
+    return await size(pool) < before
 
 
 async def _nobody_packs(pool: Pool) -> bool:
