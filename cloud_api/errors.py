@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from cloud_api.body import BODY, wrong_fields
 from cloud_api.query import written
 from cloud_api.reasons import told
 from iotsphere.errors import (
@@ -94,13 +95,34 @@ def on_away(_: Request[Any, Any, Any], error: Exception) -> Response[Any]:
 
 def on_validation_error(request: Request[Any, Any, Any], error: ValidationException) -> Response[Any]:
     """A body or parameter of the wrong shape."""
-    fields = [_field_problem(request, e) for e in (error.extra or [{"message": error.detail}]) if isinstance(e, dict)]
+    told = [e for e in (error.extra or [{"message": error.detail}]) if isinstance(e, dict)]
+    fields = [_field_problem(request, e) for entry in told for e in _each(request, entry)]
     return problem(422, "; ".join(f"{f.field}: {f.reason}" for f in fields), errors=fields)
+
+
+def _each(request: Request[Any, Any, Any], error: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """All that is wrong with a body of which Litestar tells the first thing."""
+    if error.get("source") != "body":
+        return [error]
+    declared = request.route_handler.parsed_fn_signature.parameters.get(BODY)
+    return (wrong_fields(_json(request), declared.annotation) if declared else []) or [error]
+
+
+def _json(request: Request[Any, Any, Any]) -> object:
+    """The decoded body; it has been read, so that there is nothing to wait for."""
+    reading = request.json()
+    try:
+        reading.send(None)
+    except StopIteration as done:
+        return done.value
+    finally:
+        reading.close()
+    return None
 
 
 def _field_problem(request: Request[Any, Any, Any], error: Mapping[str, Any]) -> FieldProblem:
     """What Litestar and msgspec tell; the name of a field that is missing or unknown is in the message alone."""
-    within = [] if error.get("key") in (None, "data") else [written(request.route_handler, str(error["key"]))]
+    within = [] if error.get("key") in (None, BODY) else [written(request.route_handler, str(error["key"]))]
     message = str(error.get("message", ""))
     if message == "'data'":
         return FieldProblem("body", "is missing")

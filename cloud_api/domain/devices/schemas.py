@@ -7,7 +7,8 @@ import msgspec
 
 from cloud_api import reasons
 
-DeviceId = Annotated[str, msgspec.Meta(pattern=reasons.DEVICE_ID)]
+DeviceId = Annotated[str, msgspec.Meta(extra_json_schema={"extra": {"pattern": reasons.DEVICE_ID}})]
+"""Checked with what else the registry says of a new device, so that all of it is named."""
 
 
 class PresenceView(msgspec.Struct, kw_only=True, frozen=True):

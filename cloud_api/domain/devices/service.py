@@ -21,11 +21,13 @@ from cloud_api.domain.devices.schemas import (
 )
 from cloud_api.domain.devices.table import Addressee, DeviceRow, Filter, Status
 from cloud_api.domain.organizations import table as organizations
-from cloud_api.tenancy import Tenancy
+from cloud_api.tenancy import Connection, Tenancy
 from ingest.history import History
 from iotsphere.devices._spec import DeviceType
 from iotsphere.errors import Conflict, InvalidInput, NotFound
+from iotsphere.identity import DEVICE_ID_RULE
 from iotsphere.signals import EDGE_REGISTRY, Signals
+from iotsphere.topics import is_device_id
 
 Row = TypeVar("Row")
 
@@ -89,14 +91,13 @@ class Devices:
         """Register a device.
 
         Raises:
-            InvalidInput: no such type, or no such organization that the user may see.
+            InvalidInput: the id is none, no such type, or no such organization that the user may see; names all that is wrong.
             Conflict: the id is taken, or was once.
         """
-        known_type(self._types, new.device_type, "device_type")
-        declared = self._types[new.device_type]
         organization = new.organization or principal.organization
         async with self._tenancy.transaction(principal.scope) as connection:
-            await organizations.require(connection, organization)
+            await self._check(connection, new, organization)
+            declared = self._types[new.device_type]
             added = await table.insert(
                 connection, new.id, _placeholder_key(), declared.key, new.manufacturer or declared.manufacturer,
                 organization, "simulated" if new.simulated else "device",
@@ -105,6 +106,20 @@ class Devices:
                 raise Conflict(f"the id {new.id} is taken")
             await table.insert_asset(connection, new.id, declared.model, organization)
         return await self.get(principal, new.id)
+
+    async def _check(self, connection: Connection, new: NewDevice, organization: str) -> None:
+        """What only the registry knows, all of it at once."""
+        wrong: list[tuple[str, str]] = [] if is_device_id(new.id) else [("id", DEVICE_ID_RULE)]
+        try:
+            known_type(self._types, new.device_type, "device_type")
+        except InvalidInput as error:
+            wrong += error.errors
+        try:
+            await organizations.require(connection, organization)
+        except InvalidInput as error:
+            wrong += error.errors
+        if wrong:
+            raise InvalidInput(*wrong[0], *wrong[1:])
 
     async def retire(self, principal: Principal, device: str) -> None:
         """Take a device out of service for good; its id stays reserved, its data readable.

@@ -45,6 +45,30 @@ async def test_what_is_wrong_with_a_new_device_is_named(cloud: TestCloud) -> Non
         assert (answer.status_code, answer.json()["field"]) == (status, field), body
 
 
+async def test_all_that_is_wrong_with_a_new_device_is_named_at_once(cloud: TestCloud) -> None:
+    operator = await cloud.member("operator")
+    cases: list[tuple[dict[str, object], list[str]]] = [
+        ({"id": "no/slash", "device_type": "toaster", "organization": "nowhere"}, ["id", "device_type", "organization"]),
+        ({"device_type": "toaster", "organization": "nowhere", "id": "pump-1"}, ["device_type", "organization"]),
+        ({"id": "no/slash", "manufacturer": "", "simulated": "perhaps", "colour": "red"},
+         ["id", "device_type", "manufacturer", "simulated", "colour"]),
+    ]  # fmt: skip
+    for body, fields in cases:
+        answer = (await operator.post("/api/v1/devices", json=body)).json()
+        assert (answer["status"], answer["field"]) == (422, fields[0])
+        assert [wrong["field"] for wrong in answer["errors"]] == fields, body
+    assert answer["errors"] == [
+        {"field": "id", "reason": DEVICE_ID_RULE},
+        {"field": "device_type", "reason": "is missing"},
+        {"field": "manufacturer", "reason": "must be at least 1 characters long"},
+        {"field": "simulated", "reason": "must be true or false"},
+        {"field": "colour", "reason": "is no field of this request"},
+    ]
+    for body in ("[]", "null", "3"):
+        answer = (await operator.post("/api/v1/devices", content=body, headers={"Content-Type": "application/json"})).json()
+        assert (answer["status"], [wrong["field"] for wrong in answer["errors"]]) == (422, ["body"]), body
+
+
 async def test_pages_hold_everything_once(cloud: TestCloud) -> None:
     for number in range(7):
         await cloud.device(f"pump-{number}")

@@ -1,0 +1,56 @@
+"""What is wrong with the body of a request: msgspec stops at the first field, and whoever mends it wants to know all (pure)."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+BODY = "data"
+"""What Litestar calls the body in its errors."""
+_PATH = re.compile(r" - at `\$([^`]+)`\Z")
+
+
+def wrong_fields(raw: object, shape: object) -> list[dict[str, str]]:
+    """What is wrong with each field, as Litestar tells it of one: ``key``, the path, and ``message``, msgspec's words.
+
+    Args:
+        raw: the decoded JSON.
+        shape: the type that it must have.
+
+    Returns:
+        Nothing when it is no object, or need be none.
+    """
+    if not isinstance(raw, dict) or not isinstance(shape, type) or not issubclass(shape, msgspec.Struct):
+        return []
+    return [{"key": key, "message": message} for key, message in (*_fields(raw, shape), *_unknown(raw, shape))]
+
+
+def _fields(raw: dict[str, Any], shape: type[msgspec.Struct]) -> Iterator[tuple[str, str]]:
+    for field in msgspec.structs.fields(shape):
+        name = field.encode_name
+        if name not in raw:
+            if field.required:
+                yield BODY, f"Object missing required field `{name}`"
+            continue
+        try:
+            msgspec.convert(raw[name], field.type, strict=False, str_keys=True)
+        except msgspec.ValidationError as error:
+            message = str(error)
+            within = _PATH.search(message)
+            yield name + (within[1] if within else ""), _PATH.sub("", message)
+            continue
+        if (pattern := _pattern(field.type)) and not re.search(pattern, raw[name]):
+            yield name, f"Expected `str` matching regex {pattern!r}"
+
+
+def _pattern(shape: object) -> str | None:
+    """Of a text: one that callers are told of, and that a service checks together with what else it knows."""
+    metas = [meta for meta in getattr(shape, "__metadata__", ()) if isinstance(meta, msgspec.Meta)]
+    return next((extra["extra"].get("pattern") for meta in metas if (extra := meta.extra_json_schema) and "extra" in extra), None)
+
+
+def _unknown(raw: dict[str, Any], shape: type[msgspec.Struct]) -> Iterator[tuple[str, str]]:
+    if shape.__struct_config__.forbid_unknown_fields:
+        known = {field.encode_name for field in msgspec.structs.fields(shape)}
+        yield from ((BODY, f"Object contains unknown field `{name}`") for name in raw if name not in known)
