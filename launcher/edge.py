@@ -6,7 +6,9 @@ They share a process so that a PUBACK means a commit without any hop in between.
 import asyncio
 import errno
 import gc
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
+from typing import Protocol
 
 import structlog
 
@@ -29,6 +31,16 @@ DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 def main(options: EdgeOptions) -> None:
     """Run `edge` until SIGTERM or SIGINT."""
     process.run(lambda stop: run_edge(options, stop))
+
+
+class Part(Protocol):
+    """Something that runs beside the others."""
+
+    def start(self) -> Awaitable[None] | None:
+        """Begin; what is awaitable is awaited."""
+
+    def stop(self) -> Awaitable[None]:
+        """End."""
 
 
 async def run_edge(options: EdgeOptions, stop: asyncio.Event) -> None:
@@ -55,37 +67,22 @@ async def _start(parts: Parts, options: EdgeOptions, stack: AsyncExitStack) -> N
     """Start everything, each before whoever needs it; the stack stops all in the opposite order, the broker first."""
     for pool in {options.dsn: parts.pools.registry, options.telemetry: parts.pools.telemetry}.values():
         await _warn_if_not_durable(pool)
-    await parts.guard.start()
-    stack.push_async_callback(parts.guard.stop)
-    await parts.bus.start()
-    stack.push_async_callback(parts.bus.stop)
-    await parts.latest.start()
-    stack.push_async_callback(parts.latest.stop)
+    await _begin(stack, parts.guard, parts.bus, parts.latest)
     await parts.registry.load()
-    parts.registry.start()
-    stack.push_async_callback(parts.registry.stop)
-    await parts.epochs.start()
-    stack.push_async_callback(parts.epochs.stop)
-    await parts.subscriptions.start()
-    stack.push_async_callback(parts.subscriptions.stop)
-    parts.refusals.start()
-    stack.push_async_callback(parts.refusals.stop)
-    await parts.presence.start()
-    stack.push_async_callback(parts.presence.stop)
-    await parts.telemetry.start()
-    stack.push_async_callback(parts.telemetry.stop)
-    shadow = (parts.cache, parts.announcer, parts.shadow, parts.shadow_history)
-    for part in (*shadow, parts.wakes, parts.replayer, parts.housekeeping):
-        part.start()
-        stack.push_async_callback(part.stop)
-    await parts.commands.start()
-    stack.push_async_callback(parts.commands.stop)
-    await parts.signals.start()
-    stack.push_async_callback(parts.signals.stop)
+    await _begin(stack, parts.registry, parts.epochs, parts.subscriptions, parts.refusals, parts.presence, parts.telemetry)
+    await _begin(stack, parts.cache, parts.announcer, parts.shadow, parts.shadow_history)
+    await _begin(stack, parts.commands, parts.wakes, parts.replayer, parts.housekeeping, parts.signals)
     gc.collect()
     gc.freeze()  # the registry lives as long as we do: no collection need look at it again
     stack.push_async_callback(parts.broker.stop)
     await _listen(parts, options)
+
+
+async def _begin(stack: AsyncExitStack, *parts: Part) -> None:
+    for part in parts:
+        if (starting := part.start()) is not None:
+            await starting
+        stack.push_async_callback(part.stop)
 
 
 async def _listen(parts: Parts, options: EdgeOptions) -> None:
