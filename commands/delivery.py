@@ -8,6 +8,7 @@ is claimed again for the next: at least once; the device tells repeats by the id
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -81,7 +82,7 @@ class CommandDelivery:
         self._listening: dict[str, int] = {}  # device → session in which it subscribes to its commands; one entry per device
         self._woken: Worker[str, None] = Worker("command-delivery", self._deliver)
         self._marks: Worker[str, Mark] = Worker("command-marks", self._note, pause_s=NOTE_AFTER_S)
-        self._sending: dict[str, asyncio.Future[None]] = {}  # those whose send() has not returned
+        self._settling: dict[str, asyncio.Future[None]] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._patience = Patience("commands")
 
@@ -134,12 +135,8 @@ class CommandDelivery:
 
     async def _send(self, command: Claimed) -> tuple[str, int, int | None] | None:
         """Send; returns how the claim must be corrected, None when it is right."""
-        sending = self._sending[command.id] = asyncio.get_running_loop().create_future()
-        try:
+        with self._unsettled([command.id]):
             return await self._send_now(command)
-        finally:
-            del self._sending[command.id]
-            sending.set_result(None)
 
     async def _send_now(self, command: Claimed) -> tuple[str, int, int | None] | None:
         ttl = command.expires_at.timestamp() - self._clock()
@@ -162,15 +159,29 @@ class CommandDelivery:
 
     async def _note(self, marks: Mapping[str, Mark]) -> None:
         steps = [_marked(Step(id=key, device=mark.device), mark) for key, mark in marks.items()]
-        advanced = await wait_out(self._patience, lambda: self._table.advance(steps, durable=False))
+        with self._unsettled(marks):
+            advanced = await wait_out(self._patience, lambda: self._table.advance(steps, durable=False))
         self._news.put(a for a in advanced if a.changed)
+
+    @contextmanager
+    def _unsettled(self, commands: Iterable[str]) -> Iterator[None]:
+        """While they are sent, or that they were is noted: an answer that overtook it would take that out of their lives."""
+        settled, ids = asyncio.get_running_loop().create_future(), tuple(commands)
+        self._settling.update(dict.fromkeys(ids, settled))
+        try:
+            yield
+        finally:
+            settled.set_result(None)
+            for command in ids:
+                if self._settling[command] is settled:
+                    del self._settling[command]
 
     # ── from the devices ───────────────────────────────────────────────────────────────────────────────────────────
 
     async def commit(self, batch: Sequence[Delivery]) -> None:
         """Returns when every answer is committed or its refusal recorded. Waits out an absent store; never raises for it."""
         answers = [(delivery, step) for delivery in batch if (step := self._answer(delivery)) is not None]
-        await self._until_sent(step.id for _, step in answers)
+        await self._until_settled(step.id for _, step in answers)
         for part in _one_per_command(answers):
             steps = [self._with_mark(step) for _, step in part]
             advanced = await wait_out(self._patience, partial(self._table.advance, steps))
@@ -178,10 +189,10 @@ class CommandDelivery:
                 self._judge(delivery, outcome)
             self._ended(a for a in advanced if a.status == a.step.target)
 
-    async def _until_sent(self, commands: Iterable[str]) -> None:
-        """An answer may be here before send() has said that it was sent, and its life would lack that."""
-        if under_way := [self._sending[command] for command in commands if command in self._sending]:
-            await asyncio.wait(under_way)
+    async def _until_settled(self, commands: Iterable[str]) -> None:
+        for command in commands:
+            while command in self._settling:
+                await asyncio.wait([self._settling[command]])
 
     def _answer(self, delivery: Delivery) -> Step | None:
         try:

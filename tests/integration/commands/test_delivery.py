@@ -76,7 +76,31 @@ async def test_an_answer_that_comes_before_sending_has_returned_waits_for_it(
     goes_on.set()
     await answering
     assert await parts.life(made.id) == ["queued", "sent", "succeeded"]
-    assert parts.delivery._sending == {}
+    assert parts.delivery._settling == {}
+
+
+async def test_an_answer_that_comes_while_the_sending_is_noted_waits_for_it(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts.connect()
+    advance, noting, goes_on = parts.delivery._table.advance, asyncio.Event(), asyncio.Event()
+
+    async def slow(steps: Any, **options: Any) -> Any:
+        if steps[0].target is None:
+            noting.set()
+            await goes_on.wait()
+        return await advance(steps, **options)
+
+    monkeypatch.setattr(parts.delivery._table, "advance", slow)
+    made = await parts.fire()
+    await asyncio.wait_for(noting.wait(), 10)
+    answering = asyncio.create_task(parts.answer(made.id))
+    await asyncio.sleep(0.1)
+    assert not answering.done()
+    goes_on.set()
+    await answering
+    assert await parts.life(made.id) == ["queued", "sent", "succeeded"]
+    assert parts.delivery._settling == {}
 
 
 async def test_an_answer_that_overtakes_the_notes_completes_them(parts: Parts) -> None:
