@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Command, CommandEvent } from "../io/types.ts";
-import { applyEvent, isFinal, mergeCommands, steps, story, tone } from "./command.ts";
+import { applyEvent, isFinal, mergeCommands, MOST, steps, story, tone, withOlder } from "./command.ts";
 
 const command = (...statuses: string[]): Command => ({
   id: "c", device: "d", name: "n", params: {}, status: statuses.at(-1)!, actor: "admin", created_at: "", expires_at: null, changed_at: null,
@@ -64,18 +64,40 @@ describe("the life of a command", () => {
 
 describe("mergeCommands", () => {
   const at = (id: string, created_at: string, ...statuses: string[]) => ({ ...command(...statuses), id, created_at });
+  const page = (items: Command[], next_cursor: string | null = null) => ({ items, next_cursor });
+  /** Commands by the second of their creation, newest first. */
+  const some = (from: number, to: number) =>
+    Array.from({ length: from - to + 1 }, (_, i) => at(`c${from - i}`, new Date((from - i) * 1000).toISOString(), "queued"));
+  const ids = ({ items }: { items: Command[] }) => items.map(({ id }) => id);
 
   it("keeps whichever is further, since an answer may be older than the events", () => {
     const heard = at("a", "2026-01-01T00:00:00Z", "queued", "succeeded");
-    expect(mergeCommands([heard], [at("a", heard.created_at, "queued", "sent")])).toEqual([heard]);
+    expect(mergeCommands(page([heard]), page([at("a", heard.created_at, "queued", "sent")])).items).toEqual([heard]);
     const whole = at("a", heard.created_at, "queued", "sent", "delivered", "succeeded");
-    expect(mergeCommands([heard], [whole])).toEqual([whole]);
-    expect(mergeCommands([at("a", heard.created_at, "queued")], [whole])).toEqual([whole]);
+    expect(mergeCommands(page([heard]), page([whole])).items).toEqual([whole]);
+    expect(mergeCommands(page([at("a", heard.created_at, "queued")]), page([whole])).items).toEqual([whole]);
   });
 
-  it("keeps what the answer does not hold yet, newest first, and no more than asked for", () => {
+  it("keeps what the answer does not hold yet, newest first", () => {
     const [old, young] = [at("a", "2026-01-01T00:00:00Z", "queued"), at("b", "2026-01-02T00:00:00Z", "queued")];
-    expect(mergeCommands([young], [old])).toEqual([young, old]);
-    expect(mergeCommands([young], [old], 1)).toEqual([young]);
+    expect(mergeCommands(page([young]), page([old])).items).toEqual([young, old]);
+  });
+
+  it("keeps older pages and the way to what follows them", () => {
+    const longer = withOlder(page(some(9, 5), "5"), page(some(4, 1), "1"));
+    expect([ids(longer), longer.next_cursor]).toEqual([ids(page(some(9, 1))), "1"]);
+    const renewed = mergeCommands(longer, page(some(11, 7), "7"));
+    expect([ids(renewed), renewed.next_cursor]).toEqual([ids(page(some(11, 1))), "1"]);
+  });
+
+  it("leaves no hole between an answer and what was known before", () => {
+    const renewed = mergeCommands(page([...some(30, 30), ...some(9, 1)], "1"), page(some(29, 25), "25"));
+    expect([ids(renewed), renewed.next_cursor]).toEqual([ids(page(some(30, 25))), "25"]);
+    expect(ids(mergeCommands(page(some(3, 1)), page(some(6, 5))))).toEqual(["c6", "c5", "c3", "c2", "c1"]);
+  });
+
+  it("keeps no more than so many", () => {
+    const renewed = mergeCommands(page(some(MOST, 1), "1"), page(some(MOST + 3, MOST - 3), "7"));
+    expect([ids(renewed), renewed.next_cursor]).toEqual([ids(page(some(MOST + 3, MOST - 3))), "7"]);
   });
 });

@@ -1,4 +1,4 @@
-import type { Command, CommandEvent, Transition } from "../io/types.ts";
+import type { Command, CommandEvent, CommandPage, Transition } from "../io/types.ts";
 
 const PATH = ["queued", "sent", "delivered", "in_progress"];
 
@@ -51,14 +51,39 @@ export function steps(command: Command): Step[] {
   return [...happened, ...[...ahead, "result"].map((status): Step => ({ status, at: null, state: "ahead" }))];
 }
 
-/** Newest first. Of a command that both know, whichever is further: an answer may be older than what was heard meanwhile. */
-export function mergeCommands(known: readonly Command[], answer: readonly Command[], most = 20): Command[] {
+/** Commands that are kept; policy when there are more: only the newest page is. */
+export const MOST = 500;
+
+/**
+ * What is known and a newer answer to the question for the newest ones. Of a command that both know, whichever is further: an
+ * answer may be older than what was heard meanwhile. Older pages stay where the answer reaches them; else commands that nobody
+ * has seen may lie between, and only what is newer than the answer stays.
+ */
+export function mergeCommands(known: CommandPage, answer: CommandPage): CommandPage {
+  const ids = new Set(answer.items.map(({ id }) => id));
+  const reached = !answer.next_cursor || known.items.some(({ id }) => ids.has(id));
+  const oldest = answer.items.at(-1);
+  const older = (command: Command) => oldest !== undefined && !ids.has(command.id) && newestFirst(oldest, command) < 0;
+  const kept = reached && known.items.length + answer.items.length <= MOST ? known.items : known.items.filter((command) => !older(command));
+  return { items: joined(kept, answer.items), next_cursor: kept.some(older) ? known.next_cursor : answer.next_cursor };
+}
+
+/** What is known and the page that follows it. */
+export function withOlder(known: CommandPage, page: CommandPage): CommandPage {
+  return { items: joined(known.items, page.items), next_cursor: page.next_cursor };
+}
+
+function joined(known: readonly Command[], answer: readonly Command[]): Command[] {
   const all = new Map(answer.map((command) => [command.id, command]));
   for (const command of known) {
     const other = all.get(command.id);
     if (!other || further(command, other)) all.set(command.id, command);
   }
-  return [...all.values()].sort((a, b) => Date.parse(b.created_at) - Date.parse(a.created_at)).slice(0, most);
+  return [...all.values()].sort(newestFirst);
+}
+
+function newestFirst(a: Command, b: Command): number {
+  return Date.parse(b.created_at) - Date.parse(a.created_at);
 }
 
 function further(command: Command, than: Command): boolean {

@@ -51,8 +51,7 @@ export class Api {
   shadow = (device: string) => this.get<T.ShadowDocument>(`/devices/${id(device)}/shadow`);
   desire = (device: string, desired: object) =>
     this.send<T.ShadowDocument>("PATCH", `/devices/${id(device)}/shadow`, { desired }, "application/merge-patch+json");
-  commands = async (device: string): Promise<T.Command[]> =>
-    listed(await this.get<Items<T.Command>>(`/devices/${id(device)}/commands?limit=20`));
+  commands = (device: string, cursor?: string) => this.get<T.CommandPage>(`/devices/${id(device)}/commands${query({ limit: 20, cursor })}`);
   cancel = (command: string) => this.send<T.Command>("POST", `/commands/${id(command)}/cancel`);
   run = (device: string, name: string, params: object) => this.send<T.Command>("POST", `/devices/${id(device)}/commands`, { name, params });
   history = (device: string, { from, to, points }: { from: number; to?: number; points: number }) =>

@@ -277,6 +277,12 @@ export interface Letter {
   waiting: boolean;
 }
 
+/** Newest first; `next_cursor` leads to older ones, null when there are none. */
+export interface CommandPage {
+  items: Command[];
+  next_cursor: string | null;
+}
+
 export interface LetterPage {
   items: Letter[];
   next_cursor: string | null;

@@ -1,10 +1,10 @@
 import { html, nothing } from "lit";
 import { api, live, may } from "../app.ts";
-import { applyEvent, isFinal, mergeCommands, steps, story, tone, type Step } from "../core/command.ts";
+import { applyEvent, isFinal, mergeCommands, steps, story, tone, withOlder, type Step } from "../core/command.ts";
 import { members, plain, withUnit, words } from "../core/format.ts";
 import { initial, parse } from "../core/property.ts";
 import { fieldErrors } from "../io/session.ts";
-import type { Command, CommandEvent, CommandSpec, Property } from "../io/types.ts";
+import type { Command, CommandEvent, CommandPage, CommandSpec, Property } from "../io/types.ts";
 import { Resource } from "../core/resource.ts";
 import { said } from "../core/said.ts";
 import { confirmed, loaded, mark, panel, reasonText, time, type Html } from "./bits.ts";
@@ -18,7 +18,7 @@ export class Commands extends DevicePanel {
   static override properties = { ...DevicePanel.properties, specs: { attribute: false }, refusing: { attribute: false } };
   declare specs: CommandSpec[];
   declare refusing: boolean;
-  private readonly list = new Resource<Command[]>(() => api.commands(this.deviceId), () => this.requestUpdate(), mergeCommands);
+  private readonly list = new Resource<CommandPage>(() => api.commands(this.deviceId), () => this.requestUpdate(), mergeCommands);
   private chosen: CommandSpec | null = null;
   private params: Record<string, string | boolean> = {};
   private errors: Record<string, string> = {};
@@ -27,6 +27,7 @@ export class Commands extends DevicePanel {
   private readonly cancelProblems = new Map<string, string>();
   private busy = false;
   private all = false;
+  private olderProblem = "";
 
   protected override begin(): void {
     this.until(
@@ -39,20 +40,21 @@ export class Commands extends DevicePanel {
     this.choose(null);
     this.cancelProblems.clear();
     this.all = false;
+    this.olderProblem = "";
     this.list.restart();
   }
 
   private heard(event: CommandEvent): void {
-    const known = this.list.data?.find((command) => command.id === event.id);
+    const known = this.list.data?.items.find((command) => command.id === event.id);
     if (known) this.keep(applyEvent(known, event));
     // Not known yet, or at its end: the whole life, since events may have passed before it was known.
     if (!known || isFinal(event.status)) void this.list.load();
   }
 
   private keep(command: Command): void {
-    const others = this.list.data ?? [];
-    const known = others.some((c) => c.id === command.id);
-    this.list.set(known ? others.map((c) => (c.id === command.id ? command : c)) : [command, ...others]);
+    const { items, next_cursor } = this.list.data ?? { items: [], next_cursor: null };
+    const known = items.some((c) => c.id === command.id);
+    this.list.set({ items: known ? items.map((c) => (c.id === command.id ? command : c)) : [command, ...items], next_cursor });
   }
 
   private choose(spec: CommandSpec | null): void {
@@ -71,7 +73,7 @@ export class Commands extends DevicePanel {
       ${loaded({
         value: this.list.value,
         retry: this.list.load,
-        empty: (commands) => commands.length === 0,
+        empty: ({ items }) => items.length === 0,
         emptyText: "No command was sent yet.",
         show: (commands) => this.history(commands),
       })}`,
@@ -133,7 +135,7 @@ export class Commands extends DevicePanel {
 
   /** The answer may be older than what the live channel already told. */
   private started(command: Command): void {
-    const known = this.list.data?.some((c) => c.id === command.id);
+    const known = this.list.data?.items.some((c) => c.id === command.id);
     if (!known) this.keep({ ...command, transitions: command.transitions ?? [] });
   }
 
@@ -154,10 +156,26 @@ export class Commands extends DevicePanel {
     if (!reasons.length || reasons.some(({ key }) => !(key in this.params))) this.problem = said(error);
   }
 
-  private history(commands: Command[]): Html {
-    const shown = this.all ? commands : commands.slice(0, FIRST);
+  private history({ items, next_cursor }: CommandPage): Html {
+    const shown = this.all ? items : items.slice(0, FIRST);
+    const toggle = this.all ? "Show fewer" : `Show ${next_cursor ? "more" : `all ${items.length}`}`;
     return html`<div data-testid="command-list">${shown.map((command) => this.one(command))}</div>
-      ${commands.length > FIRST ? html`<button class="plain" @click=${() => ((this.all = !this.all), this.requestUpdate())}>${this.all ? "Show fewer" : `Show all ${commands.length}`}</button>` : nothing}`;
+      ${this.olderProblem ? html`<p class="notice crit" role="alert">${this.olderProblem}</p>` : nothing}
+      ${this.all && next_cursor ? html`<button class="plain" data-testid="commands-older" @click=${() => void this.older()}>Show older</button>` : nothing}
+      ${items.length > FIRST ? html`<button class="plain" @click=${() => ((this.all = !this.all), this.requestUpdate())}>${toggle}</button>` : nothing}`;
+  }
+
+  private async older(): Promise<void> {
+    this.olderProblem = "";
+    try {
+      await this.list.extend(async (known) => {
+        const page = await api.commands(this.deviceId, known.next_cursor ?? undefined);
+        return withOlder(this.list.data ?? known, page); // with what was heard meanwhile
+      });
+    } catch (error) {
+      this.olderProblem = said(error);
+      this.requestUpdate();
+    }
   }
 
   private one(command: Command): Html {

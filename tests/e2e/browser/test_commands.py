@@ -69,3 +69,23 @@ def test_every_refused_parameter_is_marked(admin: Page, plain: Device, command: 
     admin.get_by_test_id("command-run").click()
     expect(admin.locator(f"#param-{key}-error")).to_have_text("must be odd")
     expect(admin.get_by_test_id("commands").get_by_text("two are wrong")).to_be_visible()
+
+
+def test_older_commands_come_page_by_page(admin: Page, platform: Platform, plain: Device, command: dict[str, Any]) -> None:
+    plain.close()
+    token, body, path = platform.token(), {"name": command["name"], "timeout": 600}, f"/api/v1/devices/{plain.id}/commands"
+    for _ in range(23):
+        platform.request("POST", path, body, token)
+    every = len(platform.request("GET", f"{path}?limit=40", token=token)["items"])  # other tests' too
+    admin.goto(f"/devices/{plain.id}")
+    shown, older = admin.get_by_test_id("command"), admin.get_by_test_id("commands-older")
+    expect(shown).to_have_count(4, timeout=SHOWN_MS)
+    expect(older).to_have_count(0)
+    admin.get_by_test_id("commands").get_by_role("button", name="Show more").click()
+    expect(shown).to_have_count(20)
+    older.click()
+    expect(shown).to_have_count(every)
+    expect(older).to_have_count(0)
+    admin.get_by_test_id("commands").get_by_role("button", name="Show fewer").click()
+    expect(shown).to_have_count(4)
+    expect(admin.get_by_test_id("commands").get_by_role("button", name=f"Show all {every}")).to_be_visible()
