@@ -29,8 +29,6 @@ from iotsphere.delivery import Delivery
 from iotsphere.devices._spec import DeviceType
 from iotsphere.infra.postgres import Patience, Pool, wait_out
 
-MESSAGES = 250  # in a turn of the loop, some 0.7 ms
-
 
 class TelemetryPipeline:
     """decode → validate → batch → store → announce.
@@ -68,7 +66,6 @@ class TelemetryPipeline:
         self._metrics = metrics or IngestMetrics()
         self._boots = BootOffsets()
         self._ledger = Ledger()
-        self._building = asyncio.Lock()
         self._looking_up = asyncio.Lock()
         self._builder = BatchBuilder(types, retention_days, self._boots, self._ledger)
         self._folding = Folding(pool, self._metrics)
@@ -132,20 +129,9 @@ class TelemetryPipeline:
 
     async def _build(self, deliveries: Sequence[Delivery]) -> Batch:
         now_ms = self._clock() * 1000
-        batch = await self._built(deliveries, now_ms)
+        batch = self._builder.build(deliveries, now_ms)
         if batch.deferred:
             await self._look_up(batch, now_ms)
-        return batch
-
-    async def _built(self, deliveries: Sequence[Delivery], now_ms: float) -> Batch:
-        """A part at a time, others have their turn in between: but no other batch, which would take its numbers for its own."""
-        async with self._building:
-            batch = self._builder.begin()
-            for start in range(0, len(deliveries), MESSAGES):
-                if start:
-                    await asyncio.sleep(0)
-                self._builder.add(batch, deliveries[start : start + MESSAGES], now_ms)
-            self._builder.seal(batch)
         return batch
 
     async def _look_up(self, batch: Batch, now_ms: float) -> None:
@@ -156,10 +142,10 @@ class TelemetryPipeline:
         waited = self._looking_up.locked()
         async with self._looking_up:
             if waited:  # another one has perhaps learned it
-                await self._build_deferred(batch, now_ms)
+                self._build_deferred(batch, now_ms)
             while batch.deferred:
                 await self._learn(batch)
-                await self._build_deferred(batch, now_ms)
+                self._build_deferred(batch, now_ms)
 
     async def _learn(self, batch: Batch) -> None:
         if batch.unknown:
@@ -168,10 +154,9 @@ class TelemetryPipeline:
             found = await wait_out(self._patience, lambda: sequences_table.find(self._pool, batch.strange))
             self._ledger.learn(batch.strange, found)
 
-    async def _build_deferred(self, batch: Batch, now_ms: float) -> None:
-        async with self._building:
-            deferred, batch.deferred, batch.unknown, batch.strange = batch.deferred, [], {}, {}
-            self._builder.build(deferred, now_ms, batch)
+    def _build_deferred(self, batch: Batch, now_ms: float) -> None:
+        deferred, batch.deferred, batch.unknown, batch.strange = batch.deferred, [], {}, {}
+        self._builder.build(deferred, now_ms, batch)
 
     async def _commit(self, batch: Batch) -> Outcome:
         if not batch.size() and not batch.arrivals:
