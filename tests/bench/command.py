@@ -41,6 +41,7 @@ class Commands:
         job = {"port": the.mqtt_port, "certificates": str(the.certificates), "devices": self._devices}
         async with child("tests.bench.responders", job) as responding:
             await responding.at("connected")
+            await the.rest()
             figures.say(f"command: {CALLS} calls to {DEVICES} connected devices …")
             before = the.cpu()
             quiet = await self._calls()

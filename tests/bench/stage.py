@@ -15,6 +15,7 @@ from tests.bench.child import Child, child
 from tests.bench.figures import Figures
 from tests.bench.wire import Reading
 from tests.support.platform import Platform
+from tests.support.waiting import until
 
 DEVICES = 200
 POINTS = 5
@@ -22,6 +23,14 @@ AGE_MS = 12 * 3_600_000  # readings lie in the past, where no round meets anothe
 ROUND_APART_MS = 600_000
 VIEWERS = 10
 SERVERS = ("postgres", "valkey", "edge", "cloud")
+REST_S = 120.0
+# Buckets that have ended some time ago and are not rolled up yet.
+_SETTLED = """
+select not exists (
+    select from telemetry.rollup_dirty
+    where bucket < now() - case level when 0 then interval '75 s' when 1 then interval '62 min' else interval '25 h' end
+)
+"""
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 
 
@@ -64,6 +73,10 @@ class Stage:
             "truncate telemetry.telemetry, telemetry.rollup_1m, telemetry.rollup_1h, telemetry.rollup_1d"
         )
         await self.connection.execute("checkpoint")
+
+    async def rest(self) -> None:
+        """Wait until the rollups of what was measured before are done: who measures a quiet platform needs one."""
+        await until(lambda: self.connection.fetchval(_SETTLED), REST_S)
 
     async def stored(self) -> int:
         """Rows in the table."""
