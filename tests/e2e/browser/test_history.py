@@ -108,3 +108,17 @@ def test_the_file_holds_every_reading(admin: Page, remembered: str) -> None:
     assert lines[0] == "time,device,measurement,value,unit,title,source,quality"
     assert len(lines) == 1 + (DAYS - (GAP[1] - GAP[0])) * 288
     assert lines[1].split(",")[6] == "import"
+
+
+def test_what_has_readings_is_shown_first(admin: Page, remembered: str, device_type: dict[str, Any]) -> None:
+    first = device_type["measurements"][0]
+    other = next(m for m in device_type["measurements"] if m["unit"] != first["unit"] and m["widget"] != "switch")
+    now, answer = time.time() * 1000, {"device": remembered, "simulated": False, "resolution": "raw", "step_s": None}
+    columns = {"ts": [now - 60_000, now - 30_000], other["key"]: [other["low"] or 0, other["high"] or 1]}
+    body = {**answer, "columns": columns, "aggregates": {}, "downsampled": False, "unit": {}, "title": {}}
+    admin.route("**/api/v1/telemetry/history?**", lambda route: route.fulfill(json=body))
+    admin.goto(f"/devices/{remembered}")
+    expect(admin.get_by_test_id(f"series-{other['key']}")).to_have_attribute("aria-pressed", "true", timeout=SHOWN_MS)
+    expect(admin.get_by_test_id(f"series-{first['key']}")).to_have_attribute("aria-pressed", "false")
+    admin.get_by_test_id(f"series-{first['key']}").click()
+    expect(admin.get_by_text("No readings in this stretch.")).to_have_count(1)
