@@ -148,7 +148,8 @@ select w.id, l.status as before, coalesce(ch.status, l.status) as status, c.orga
                select n, status, at, actor, reason, session from ops.command_transitions where command_id = w.id
                union all select n, status, at, actor, reason, session from numbered where id = w.id
            ) t
-       ) end as life
+       ) end as life,
+       exists (select from ops.commands o where o.device_id = w.device_id and o.id <> w.id and o.status in {_OPEN}) as others
 from wanted w left join locked l using (id) left join changed ch using (id)
 left join ops.commands c on c.id = l.id left join registry.devices d on d.id = c.device_id
 """  # noqa: S608 - constants of this package
@@ -198,6 +199,7 @@ class Advanced:
         status: the state after it, the same as before when the step was not legal.
         parked: the lane goes on without it.
         outcome: its end, when this step was it.
+        others: whether another command of the device was open.
     """
 
     step: Step
@@ -209,6 +211,7 @@ class Advanced:
     simulated: bool
     parked: bool = False
     outcome: Outcome | None = None
+    others: bool = True
 
     @property
     def changed(self) -> bool:
@@ -277,7 +280,7 @@ def _values(step: Step) -> tuple[object, ...]:
 def _advanced(step: Step, row: "asyncpg.Record") -> Advanced:
     return Advanced(
         step, row["before"], row["status"], row["organization_id"], row["name"], row["created_at"], bool(row["simulated"]),
-        outcome=_outcome(step, row) if row["life"] else None,
+        outcome=_outcome(step, row) if row["life"] else None, others=row["others"],
     )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ Refuse = Callable[[str, str, str, str], None]
 """(device, category, reason, topic): records a refusal; returns at once."""
 SWEEP_S = 1.0
 NOTE_AFTER_S = 0.02  # an answer that comes within it is noted together with the sending: one statement less
+LATER_S = 0.05  # in which devices gather that have probably nothing more to do: a claim less for nearly every command
 MESSAGE = "command:"
 MAX_DEPTH = 32
 
@@ -81,6 +82,7 @@ class CommandDelivery:
         self._news = CommandNews(bus, signals, self._metrics)
         self._listening: dict[str, int] = {}  # device → session in which it subscribes to its commands; one entry per device
         self._woken: Worker[str, None] = Worker("command-delivery", self._deliver)
+        self._later: Worker[str, None] = Worker("command-later", self._wake_all, pause_s=LATER_S)
         self._marks: Worker[str, Mark] = Worker("command-marks", self._note, pause_s=NOTE_AFTER_S)
         self._settling: dict[str, asyncio.Future[None]] = {}
         self._sweeper: asyncio.Task[None] | None = None
@@ -90,6 +92,7 @@ class CommandDelivery:
         """Begin."""
         self._news.start()
         self._woken.start()
+        self._later.start()
         self._marks.start()
         self._sweeper = asyncio.create_task(self._sweep_forever(), name="command-sweep")
 
@@ -98,6 +101,7 @@ class CommandDelivery:
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
+        await self._later.stop(0.0)
         await self._woken.stop()
         await self._marks.stop()
         await self._news.stop()
@@ -266,7 +270,15 @@ class CommandDelivery:
             self._news.put([outcome])
             if outcome.status in FINAL:
                 self._metrics.finished.labels(outcome.status).inc()
-                self.wake(outcome.step.device)
+                (self.wake if outcome.others else self._look_later)(outcome.step.device)
+
+    def _look_later(self, device: str) -> None:
+        """Mostly nothing is there; what came in this very moment has found the lane held up."""
+        self._later.put(device, None)
+
+    async def _wake_all(self, devices: Iterable[str]) -> None:
+        for device in devices:
+            self.wake(device)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)

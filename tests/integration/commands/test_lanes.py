@@ -1,6 +1,8 @@
 """Whose turn it is: lanes, heads that do not answer, sessions that end."""
 
 import asyncio
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -156,3 +158,19 @@ async def test_a_device_that_takes_no_commands_gets_none(parts: Parts, pool: Poo
     await pool.execute("update registry.devices set status = $1 where id = 'd1'", status)
     parts.connect()
     assert await quiet(parts) == []
+
+
+async def test_what_came_in_the_moment_of_an_end_needs_no_sweep(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts.connect()
+    assert parts.delivery._sweeper is not None
+    parts.delivery._sweeper.cancel()
+    first, second = await parts.fire(timeout_s=60), await parts.fire(timeout_s=60)
+    await parts.requests()
+    advance = parts.delivery._table.advance
+
+    async def of_a_moment_ago(*arguments: Any, **options: Any) -> Any:
+        return [replace(outcome, others=False) for outcome in await advance(*arguments, **options)]
+
+    monkeypatch.setattr(parts.delivery._table, "advance", of_a_moment_ago)
+    await parts.answer(first.id)
+    assert (await parts.requests(2))[1].body["id"] == second.id
