@@ -38,7 +38,10 @@ with added as (
     where (select count(*) from (
         select from ops.commands
         where device_id = $2 and organization_id = $3 and status in {_OPEN} and expires_at > $8 limit $10
-    ) o) < $10
+    ) o) < $10 and ($13::text is null or exists (
+        select from registry.device_seen($13, $2) s
+        where s.organization_id = $3 and s.device_type = $14 and s.status not in ('disabled', 'retired')
+    ))
     on conflict (organization_id, idempotency_key) do nothing
     returning id, device_id
 ), noted as (
@@ -219,14 +222,30 @@ class Advanced:
         return self.before is not None and self.before != self.status
 
 
+@dataclass(frozen=True, slots=True)
+class Giver:
+    """Who gives a command, in so far as the database is to look whether he may.
+
+    Attributes:
+        scope: what he sees (see registry.device_seen).
+        device_type: what he takes the device for.
+    """
+
+    scope: str
+    device_type: str
+
+
 class CommandTable:
     """Reads and writes. Every method raises what asyncpg raises; see iotsphere.infra.postgres.AWAY."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
 
-    async def add(self, command: CommandView, idempotency_key: str | None) -> bool | None:
+    async def add(self, command: CommandView, idempotency_key: str | None, giver: Giver | None = None) -> bool | None:
         """Queue a command; returns whether its device is simulated, None when the key is taken or MAX_OPEN are open.
+
+        Args:
+            giver: then also None when the device is not what he takes it for, or takes no commands.
 
         Raises:
             asyncpg.ForeignKeyViolationError: there is no such device.
@@ -234,6 +253,7 @@ class CommandTable:
         row = await self._pool.fetchrow(
             _ADD, command.id, command.device, command.organization, command.name, _json(command.params), command.actor,
             idempotency_key, command.created_at, command.expires_at, MAX_OPEN, command.parallel, command.answer_s,
+            *((giver.scope, giver.device_type) if giver else (None, None)),
         )  # fmt: skip
         return None if row is None else bool(row["simulated"])
 

@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 
 from commands.command_reads import CommandReads, Place
-from commands.command_table import MAX_OPEN, CommandTable, Step
+from commands.command_table import MAX_OPEN, CommandTable, Giver, Step
 from commands.lifecycle import CANCELLED, QUEUED
 from commands.news import changed
 from commands.view import CommandView, Transition
@@ -63,6 +63,7 @@ class CommandService:
         timeout_s: float | None = None,
         idempotency_key: str | None = None,
         wait_s: float = 0.0,
+        scope: str | None = None,
     ) -> CommandView:
         """Queue a command; it is committed when this returns.
 
@@ -70,11 +71,12 @@ class CommandService:
             timeout_s: after so many seconds the device must not act on it any more; None: as its type says.
             idempotency_key: the same key with the same device, name, parameters and timeout is the same command.
             wait_s: return as soon as it is final, or after so many seconds.
+            scope: look in the same moment whether the device is seen by it, of this type and organization, and takes commands.
 
         Raises:
             InvalidInput: no such command, or wrong parameters; names every wrong one.
             NotFound: no such device.
-            Conflict: the key belongs to another command, or MAX_OPEN commands of the device are not final.
+            Conflict: the key belongs to another command, MAX_OPEN commands of the device are not final, or it is not so (scope).
             StoreUnavailable: PostgreSQL is away; whether the command was made is not known.
         """
         command, checked = self._check(device_type, name, params)
@@ -96,7 +98,7 @@ class CommandService:
         )
         with self._waiters.wait_for(view.id) as waiter:  # from before the device can know of it
             async with unavailable_as_ours():
-                simulated = await self._add(view, idempotency_key)
+                simulated = await self._add(view, idempotency_key, Giver(scope, device_type) if scope is not None else None)
                 first = None if simulated is not None else await self._first(view, idempotency_key)
             if first is not None:
                 return await self.wait(first.id, wait_s)
@@ -172,9 +174,9 @@ class CommandService:
             raise InvalidInput("params", f"must be at most {MAX_PARAMS_BYTES} bytes")
         return command, {p.key: p.default for p in command.params if p.default is not None} | dict(params)
 
-    async def _add(self, view: CommandView, idempotency_key: str | None) -> bool | None:
+    async def _add(self, view: CommandView, idempotency_key: str | None, giver: Giver | None) -> bool | None:
         try:
-            return await self._table.add(view, idempotency_key)
+            return await self._table.add(view, idempotency_key, giver)
         except asyncpg.ForeignKeyViolationError as error:
             raise NotFound(f"there is no device {view.device}") from error
 

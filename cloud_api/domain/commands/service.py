@@ -11,6 +11,8 @@ from commands.view import CommandView
 from iotsphere.errors import Conflict, NotFound
 
 REFUSING = ("disabled", "retired")
+REMEMBERED = 10_000
+"""Devices that somebody gave commands to; policy when full: forget the one that was added first."""
 
 
 class Commands:
@@ -18,6 +20,9 @@ class Commands:
 
     def __init__(self, devices: Devices, commands: CommandService) -> None:
         self._devices, self._commands = devices, commands
+        # What was seen of a device is tried first, since the statement that adds a command looks whether it is still so: a round
+        # trip less.
+        self._seen: dict[tuple[str, str], Addressee] = {}
 
     async def give(self, principal: Principal, device: str, new: NewCommand, key: str | None, wait_s: float) -> Command:
         """Commit a command and wait for its end for at most ``wait_s`` seconds.
@@ -30,14 +35,36 @@ class Commands:
             InvalidInput: the type has no such command, or parameters are wrong.
             Conflict: the device takes no commands, too many are open, or the key was used for another command.
         """
+        seen = (principal.scope, device)
+        remembered = self._seen.pop(seen, None)
+        if (
+            remembered is not None and key is None
+        ):  # with a key the command may be there already, of a device that has changed hands
+            try:
+                command = await self._give(principal, remembered, new, key, wait_s)
+            except Conflict:  # or the device is not what it was
+                pass
+            else:
+                self._remember(seen, remembered)
+                return command
         row = await self._devices.addressee(principal, device)
         if row.status in REFUSING:
             raise Conflict(f"{device} is {row.status} and takes no commands")
+        command = await self._give(principal, row, new, key, wait_s)
+        self._remember(seen, row)
+        return command
+
+    async def _give(self, principal: Principal, row: Addressee, new: NewCommand, key: str | None, wait_s: float) -> Command:
         command = await self._commands.create(
             row.id, row.device_type, row.organization, new.name, new.params,
-            actor=principal.id, timeout_s=new.timeout, idempotency_key=key, wait_s=wait_s,
+            actor=principal.id, timeout_s=new.timeout, idempotency_key=key, wait_s=wait_s, scope=principal.scope,
         )  # fmt: skip
         return view(command, row.simulated)
+
+    def _remember(self, seen: tuple[str, str], row: Addressee) -> None:
+        if len(self._seen) >= REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        self._seen[seen] = row
 
     async def of_device(
         self, principal: Principal, device: str, limit: int, cursor: str, statuses: Sequence[str] | None

@@ -6,7 +6,9 @@ import time
 from typing import Any
 
 import httpx
+import pytest
 
+from cloud_api.domain.commands import service
 from commands.command_table import MAX_OPEN
 from iotsphere.signals import CLOUD_DONE, EDGE_COMMAND
 from tests.support.cloud import TestCloud
@@ -179,3 +181,38 @@ async def test_another_organization_finds_no_command(cloud: TestCloud) -> None:
     assert (await rival.get("/api/v1/devices/pump-1/commands")).status_code == 404
     for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/cancel")):
         assert (await rival.request(method, f"/api/v1/commands/{command}{path}")).status_code == 404
+
+
+async def test_who_gave_a_command_before_is_judged_anew(cloud: TestCloud) -> None:
+    await cloud.organization("rivals")
+    await cloud.device("pump-1")
+    admin, rival = await cloud.member("admin"), await cloud.member("operator", "rivals")
+    count = "select count(*) from ops.commands"
+    for number in range(1, 4):
+        assert (await give(admin)).status_code == 202
+        assert await cloud.parts.pool.fetchval(count) == number
+    await admin.post("/api/v1/devices/pump-1/disable")
+    for _ in range(2):
+        refused = await give(admin)
+        assert (refused.status_code, refused.json()["detail"]) == (409, "pump-1 is disabled and takes no commands")
+    await admin.post("/api/v1/devices/pump-1/enable")
+    assert (await give(admin)).status_code == 202
+    await cloud.parts.pool.execute("update registry.devices set organization_id = 'rivals'")
+    for headers in ({}, {"Idempotency-Key": "k"}):
+        assert (await give(admin, **headers)).status_code == 404
+    assert (await give(rival)).status_code == 202
+    assert await cloud.parts.pool.fetchval(f"{count} where organization_id = 'rivals'") == 1
+    assert await cloud.parts.pool.fetchval(count) == 5
+    await cloud.parts.pool.execute("update registry.devices set organization_id = 'default', device_type = 'other'")
+    wrong = await give(admin)
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "device_type")
+
+
+async def test_what_was_seen_is_forgotten_when_it_is_too_much(cloud: TestCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "REMEMBERED", 2)
+    operator = await cloud.member("operator")
+    for name in ("pump-1", "pump-2", "pump-3"):
+        await cloud.device(name)
+    for name in ("pump-1", "pump-2", "pump-3", "pump-1", "pump-3"):
+        given = await operator.post(f"/api/v1/devices/{name}/commands", json=PRIME)
+        assert (given.status_code, given.json()["device"]) == (202, name)
