@@ -154,7 +154,8 @@ class AioDevice(BaseDevice[AsyncHandler]):
         jitter, short = FullJitter(Random(), options.first_retry_s, options.longest_retry_s), ShortSessions()
         while not self._closing.is_set():  # a cancellation that meets the connection's end is lost in the TaskGroup
             began = time.monotonic()
-            error = await self._attempt()
+            # A task for each: the TaskGroup of Python 3.11.2 leaves its task half cancelled, in which no timeout works any more.
+            error = await asyncio.create_task(self._attempt(), name=f"device-{self.id}-connection")
             lasted = self._session.connected
             if lasted:
                 jitter.served(time.monotonic() - began)
