@@ -15,6 +15,7 @@ from functools import partial
 
 import asyncpg
 import msgspec
+import structlog
 
 from commands.command_table import AT_ONCE, Advanced, Claimed, CommandTable, Step
 from commands.lifecycle import FINAL, at_expiry
@@ -28,6 +29,8 @@ from iotsphere.infra.worker import Worker
 from iotsphere.messages import CommandRequest, CommandResponse
 from iotsphere.registry import DeviceRecord
 from iotsphere.signals import Signals
+
+log = structlog.get_logger()
 
 Refuse = Callable[[str, str, str, str], None]
 """(device, category, reason, topic): records a refusal; returns at once."""
@@ -58,6 +61,13 @@ class Mark:
         return replace(known, sent_at=self.sent_at or known.sent_at, delivered_at=self.delivered_at or known.delivered_at)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Ear:
+    """A device that listens to its commands, since one SUBSCRIBE of this session."""
+
+    session: int
+
+
 class CommandDelivery:
     """Sends what is due to devices that listen, commits their answers, ends what has run out of time.
 
@@ -80,11 +90,11 @@ class CommandDelivery:
         self._sender, self._refuse, self._clock = sender, refuse, clock
         self._metrics = metrics or CommandMetrics()
         self._news = CommandNews(bus, signals, self._metrics)
-        self._listening: dict[str, int] = {}  # device → session in which it subscribes to its commands; one entry per device
+        self._listening: dict[str, Ear] = {}  # by device
         self._woken: Worker[str, None] = Worker("command-delivery", self._deliver)
         self._later: Worker[str, None] = Worker("command-later", self._wake_all, pause_s=LATER_S)
         self._marks: Worker[str, Mark] = Worker("command-marks", self._note, pause_s=NOTE_AFTER_S)
-        self._settling: dict[str, asyncio.Future[None]] = {}
+        self._settling: dict[str, tuple[asyncio.Future[None], ...]] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._patience = Patience("commands")
 
@@ -116,7 +126,7 @@ class CommandDelivery:
     def on_subscribed(self, device: DeviceRecord, session: int, topic_filter: str) -> None:
         """A device that listens to its commands from now on gets what waits for it."""
         if hears_commands(device, topic_filter):
-            self._listening[device.id] = session
+            self._listening[device.id] = Ear(session)
             self.wake(device.id)
 
     def on_delivered(self, device: str, session: int, message: str) -> None:
@@ -125,24 +135,29 @@ class CommandDelivery:
             self._mark(message.removeprefix(MESSAGE), Mark(device, session, delivered_at=self._now()))
 
     async def _deliver(self, devices: Mapping[str, None]) -> None:
-        sessions = {device: self._listening[device] for device in devices if device in self._listening}
-        if not sessions:
+        ears = {device: self._listening[device] for device in devices if device in self._listening}
+        if not ears:
             return
+        sessions = {device: ear.session for device, ear in ears.items()}
         claimed = await wait_out(self._patience, lambda: self._table.claim(sessions, self._now()))
-        corrections = [wrong for command in claimed if (wrong := await self._send(command)) is not None]
-        if corrections:
+        sent = await asyncio.gather(*(self._send(command, ears[command.device]) for command in claimed))
+        if corrections := [wrong for wrong in sent if wrong is not None]:
             await wait_out(self._patience, lambda: self._table.reclaim(corrections))
         if len(claimed) >= AT_ONCE:  # there may be more that wait for nothing
             for command in claimed:
                 if command.parallel:
                     self.wake(command.device)
 
-    async def _send(self, command: Claimed) -> tuple[str, int, int | None] | None:
+    async def _send(self, command: Claimed, ear: Ear) -> tuple[str, int, int | None] | None:
         """Send; returns how the claim must be corrected, None when it is right."""
-        with self._unsettled([command.id]):
-            return await self._send_now(command)
+        try:
+            with self._unsettled([command.id]):
+                return await self._send_now(command, ear)
+        except Exception:  # a defect with one must not keep the others that were claimed with it
+            log.exception("a command could not be sent, will be tried again", command=command.id)
+            return command.id, command.session, None
 
-    async def _send_now(self, command: Claimed) -> tuple[str, int, int | None] | None:
+    async def _send_now(self, command: Claimed, ear: Ear) -> tuple[str, int, int | None] | None:
         ttl = command.expires_at.timestamp() - self._clock()
         topic = topics.command_request(command.device, command.id)
         result = await self._sender.send(command.device, topic, _request(command), ttl=ttl, message=MESSAGE + command.id)
@@ -154,7 +169,7 @@ class CommandDelivery:
             self._metrics.refused.inc()  # the sweep tries again
         else:
             self._metrics.offline.inc()
-            if self._listening.get(command.device) == command.session:
+            if self._listening.get(command.device) is ear:  # else it has subscribed again meanwhile
                 del self._listening[command.device]
         return command.id, command.session, None
 
@@ -171,14 +186,15 @@ class CommandDelivery:
     def _unsettled(self, commands: Iterable[str]) -> Iterator[None]:
         """While they are sent, or that they were is noted: an answer that overtook it would take that out of their lives."""
         settled, ids = asyncio.get_running_loop().create_future(), tuple(commands)
-        self._settling.update(dict.fromkeys(ids, settled))
+        for command in ids:  # in one session it may be noted while it is sent in the next
+            self._settling[command] = (*self._settling.get(command, ()), settled)
         try:
             yield
         finally:
             settled.set_result(None)
             for command in ids:
-                if self._settling[command] is settled:
-                    del self._settling[command]
+                if left := tuple(other for other in self._settling.pop(command) if other is not settled):
+                    self._settling[command] = left
 
     # ── from the devices ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -195,8 +211,8 @@ class CommandDelivery:
 
     async def _until_settled(self, commands: Iterable[str]) -> None:
         for command in commands:
-            while command in self._settling:
-                await asyncio.wait([self._settling[command]])
+            while unsettled := self._settling.get(command):
+                await asyncio.wait(unsettled)
 
     def _answer(self, delivery: Delivery) -> Step | None:
         try:

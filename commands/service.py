@@ -27,6 +27,7 @@ from iotsphere.signals import CLOUD_DONE, EDGE_COMMAND, Signals
 MAX_TIMEOUT_S = 7 * 24 * 3600.0
 MAX_PARAMS_BYTES = 32 * 1024
 LOOK_EVERY_S = 1.0
+NOTED_AFTER_S, NOTED_LOOKS = 0.03, 6
 
 
 class CommandService:
@@ -153,7 +154,7 @@ class CommandService:
             Conflict: it is final.
             StoreUnavailable: PostgreSQL is away.
         """
-        view = await self._existing(command_id)
+        view = await self._once_noted(command_id)
         step = Step(id=command_id, device=view.device, target=CANCELLED, at=self._now(), actor=actor)
         async with unavailable_as_ours():
             [advanced] = await self._table.advance([step])
@@ -163,6 +164,15 @@ class CommandService:
         await self._signals.send(EDGE_COMMAND, view.device)
         await self._bus.publish(changed(advanced))
         return await self._existing(command_id)
+
+    async def _once_noted(self, command_id: str) -> CommandView:
+        """The command, once it is noted that it was sent if it is being sent: the steps before its end shall tell."""
+        for _ in range(NOTED_LOOKS):
+            view = await self._existing(command_id)
+            if view.status != QUEUED or not view.attempts:
+                break
+            await asyncio.sleep(NOTED_AFTER_S)
+        return view
 
     def _check(self, device_type: str, name: str, params: Mapping[str, Any]) -> tuple[Command, dict[str, Any]]:
         declared = self._types.get(device_type)

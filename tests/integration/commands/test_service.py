@@ -187,6 +187,15 @@ async def test_cancel_ends_a_command_and_lets_the_next_one_go(parts: Parts) -> N
         await parts.service.cancel("none", "bob")
 
 
+async def test_the_life_of_one_that_is_cancelled_tells_that_it_was_sent(parts: Parts) -> None:
+    parts.connect()
+    for number in range(1, 6):
+        made = await parts.fire(timeout_s=60)
+        await parts.requests(number)
+        await parts.service.cancel(made.id, "bob")
+        assert await parts.life(made.id) == ["queued", "sent", "cancelled"]
+
+
 async def test_cancel_of_what_is_under_way(parts: Parts) -> None:
     parts.connect()
     first, second = await parts.fire(timeout_s=60), await parts.fire(timeout_s=60)
