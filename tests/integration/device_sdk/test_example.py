@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -107,3 +108,18 @@ def test_a_gateway_speaks_for_each_child_in_a_session_of_its_own(offline: Offlin
     ]
     assert said == "boiler-2 {'target_temperature': 40.0}\n"
     assert gateway.returncode == 0
+
+
+@pytest.mark.parametrize("where", ["in the clone", "copied"])
+def test_the_test_of_a_device_runs_as_its_docstring_says(where: str, tmp_path: Path) -> None:
+    if where == "copied":
+        for name in ("conftest.py", "test_heater.py"):
+            shutil.copy(EXAMPLES / name, tmp_path)
+    # As the extra `testing` brings it.
+    bare = [part for plugin in ("asyncio", "cacheprovider", "playwright") for part in ("-p", f"no:{plugin}")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *bare],
+        cwd=tmp_path if where == "copied" else EXAMPLES, env={"PYTHONPATH": str(EXAMPLES.parent)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
