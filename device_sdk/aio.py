@@ -42,7 +42,7 @@ class AioTicket(Receipt):
 
     @property
     def done(self) -> bool:
-        """Whether its PUBACK came: the platform has it."""
+        """Whether its PUBACK came: the platform has it, stored or refused with its reason."""
         return self.state is State.ACKNOWLEDGED
 
     def then(self, callback: Done) -> None:
@@ -59,7 +59,7 @@ class AioTicket(Receipt):
             callback, self._callback = self._callback, None
             callback(self.done)
 
-    async def leave(self, *states: State) -> None:
+    async def _leave(self, *states: State) -> None:
         """Wait until it is in none of these states."""
         while self.state in states:
             future = asyncio.get_running_loop().create_future()
@@ -68,7 +68,7 @@ class AioTicket(Receipt):
 
     async def wait(self) -> bool:
         """Wait for the PUBACK. False: dropped for want of room, or the device was closed."""
-        await self.leave(State.KEEPING, State.KEPT)
+        await self._leave(State.KEEPING, State.KEPT)
         return self.done
 
     def __await__(self) -> Generator[Any, None, bool]:
@@ -230,9 +230,10 @@ class AioDevice(BaseDevice[AsyncHandler]):
         *,
         priority: Priority = "normal",
     ) -> AioTicket:
-        """Send an event.
+        """Send an event; ``severity`` is info, warning, error or critical.
 
         Raises:
+            InvalidInput: a name that is empty, too long or not printable, another severity, or more data than a message holds.
             OutboxUnavailable: the disk is full or broken; nothing was kept.
         """
         return await self._keep(lambda ticket: self._session.event(name, severity, data, ticket, priority))
@@ -260,7 +261,7 @@ class AioDevice(BaseDevice[AsyncHandler]):
         ticket = AioTicket()
         call(ticket)
         self._wake()
-        await ticket.leave(State.KEEPING)
+        await ticket._leave(State.KEEPING)
         if ticket.error is not None:
             raise ticket.error
         return ticket

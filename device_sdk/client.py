@@ -25,7 +25,7 @@ log = logging.getLogger("device_sdk")
 
 
 class Ticket(Receipt):
-    """What became of one call."""
+    """What became of one call: wait() for the PUBACK, or leave it alone."""
 
     __slots__ = ("_bells",)
 
@@ -39,7 +39,7 @@ class Ticket(Receipt):
 
     @property
     def done(self) -> bool:
-        """Whether its PUBACK came: the platform has it."""
+        """Whether its PUBACK came: the platform has it, stored or refused with its reason."""
         return self.state is State.ACKNOWLEDGED
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -175,9 +175,10 @@ class Device(BaseDevice[Handler]):
         *,
         priority: Priority = "normal",
     ) -> Ticket:
-        """Send an event.
+        """Send an event; ``severity`` is info, warning, error or critical.
 
         Raises:
+            InvalidInput: a name that is empty, too long or not printable, another severity, or more data than a message holds.
             OutboxUnavailable: the disk is full or broken; nothing was kept.
         """
         return self._keep(lambda ticket: self._session.event(name, severity, data, ticket, priority))

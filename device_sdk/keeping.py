@@ -48,7 +48,7 @@ class Keeping:
         self._last_id += 1
         entry.id, entry.at, entry.receipt = self._last_id, self._moments.age_clock(), receipt
         if receipt is not None:
-            receipt.expect()
+            receipt._expect()
         gone = self._outbox.make_room(entry, entry.at)
         self._let_go(gone)
         if entry in gone:
@@ -61,12 +61,12 @@ class Keeping:
     def note(self, command_id: str, answer: bytes | None) -> Receipt:
         """Remember a command that is about to be run (None) or its answer; the receipt says when that is sure."""
         receipt = Receipt()
-        receipt.expect()
+        receipt._expect()
         if self._durable:
             self._changes.commands[command_id] = answer
             self._changes.noted.append(receipt)
         else:
-            receipt.kept()
+            receipt._kept()
         return receipt
 
     def connected(self) -> None:
@@ -77,7 +77,7 @@ class Keeping:
     def _admit(self, entry: Entry) -> None:
         self._outbox.admit(entry, self._moments.monotonic())
         if entry.receipt is not None:
-            entry.receipt.kept()
+            entry.receipt._kept()
 
     def _let_go(self, gone: Sequence[Entry]) -> None:
         for entry in gone:
@@ -85,7 +85,7 @@ class Keeping:
             self._forget(entry)
             self._lose(entry)
             if entry.receipt is not None:
-                entry.receipt.gone()
+                entry.receipt._gone()
 
     def _lose(self, entry: Entry) -> None:
         if entry.count:
@@ -121,7 +121,7 @@ class Keeping:
             if self._outbox.acknowledged(entry):
                 self._forget(entry)
                 if entry.receipt is not None:
-                    entry.receipt.acknowledged()
+                    entry.receipt._acknowledged()
 
     def told(self, gap: Gap) -> None:
         """The PUBACK of a gap came."""
@@ -137,7 +137,7 @@ class Keeping:
         """No acknowledgement will come in this run: tell whoever waits."""
         for entry in self._outbox:
             if entry.receipt is not None:
-                entry.receipt.gone()
+                entry.receipt._gone()
 
     # ── writing down ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -172,7 +172,7 @@ class Keeping:
         for entry in changes.entries:
             self._admit(entry)
         for receipt in changes.noted:
-            receipt.kept()
+            receipt._kept()
 
     def _unwritten(self, changes: Changes, error: Exception) -> None:
         """Nothing of it is on the disk.
@@ -185,11 +185,11 @@ class Keeping:
         answers = {name: answer for name, answer in changes.commands.items() if answer is not None}
         later.commands = {**answers, **later.commands}
         for receipt in changes.noted:
-            receipt.refused(error)
+            receipt._refused(error)
         for entry in changes.entries:
             if entry.receipt is None:
                 self._admit(entry)
                 continue
             self._outbox.discard(entry)
             self._lose(entry)
-            entry.receipt.refused(error)
+            entry.receipt._refused(error)

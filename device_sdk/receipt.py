@@ -14,7 +14,7 @@ class State(Enum):
 
 
 class Receipt:
-    """Of one call, whose messages may be several.
+    """Of one call, whose messages may be several. The methods with an underscore are those by which the SDK tells it.
 
     Attributes:
         state: of the whole; gone as soon as a part of it is.
@@ -28,30 +28,30 @@ class Receipt:
         self.error: Exception | None = None
         self._keeping = self._open = 0
 
-    def expect(self) -> None:
+    def _expect(self) -> None:
         """One more message belongs to it."""
         self._keeping += 1
         self._open += 1
 
-    def kept(self) -> None:
+    def _kept(self) -> None:
         """One of them is kept."""
         self._keeping -= 1
         if not self._keeping and self.state is State.KEEPING:
             self._become(State.KEPT)
 
-    def refused(self, error: Exception) -> None:
+    def _refused(self, error: Exception) -> None:
         """The disk did not take it."""
         if self.state is State.KEEPING:
             self.error = error
             self._become(State.REFUSED)
 
-    def acknowledged(self) -> None:
+    def _acknowledged(self) -> None:
         """The PUBACK of one of them came."""
         self._open -= 1
         if not self._open and self.state in (State.KEEPING, State.KEPT):
             self._become(State.ACKNOWLEDGED)
 
-    def gone(self) -> None:
+    def _gone(self) -> None:
         """One of them had to go."""
         if self.state in (State.KEEPING, State.KEPT):
             self._become(State.GONE)

@@ -6,6 +6,8 @@ FIRST_S = 1.0
 LONGEST_S = 60.0
 SHORT_S, SHORT_IN_A_ROW = 10.0, 3
 TWICE = "ended by the broker; is this device running twice?"
+ELSEWHERE = "the connection ended without a word: by the network or the broker; the same id may have connected elsewhere"
+_WITHOUT_A_WORD = ("Unspecified error", "Disconnected during message iteration")  # in the words of paho and of aiomqtt
 
 
 class FullJitter:
@@ -40,5 +42,6 @@ class ShortSessions:
 
     def ended(self, seconds: float, error: str) -> str:
         """Why a session ended, given how long it lasted: what the connection said, and our guess once there were several."""
+        error = ELSEWHERE if error.endswith(_WITHOUT_A_WORD) else error
         self._in_a_row = self._in_a_row + 1 if seconds < SHORT_S else 0
         return f"{error} ({TWICE})" if self._in_a_row >= SHORT_IN_A_ROW else error

@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -35,6 +35,7 @@ ONE_BY_ONE = Batching()
 LONGEST_NAME, LONGEST_STATUS = 100, 1000  # characters, as the platform takes them
 
 Severity = Literal["info", "warning", "error", "critical"]
+SEVERITIES = get_args(Severity)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -208,7 +209,7 @@ class DeviceSession:
     def _finish_reports(self, *, acknowledged: bool) -> None:
         reporters, self._reporters = self._reporters, []
         for receipt in reporters:
-            receipt.acknowledged() if acknowledged else receipt.gone()
+            receipt._acknowledged() if acknowledged else receipt._gone()
 
     # ── handed over by the device's program ────────────────────────────────────────────────────────────────────────
 
@@ -257,10 +258,12 @@ class DeviceSession:
         """Queue an event.
 
         Raises:
-            InvalidInput: a bad name, or too large.
+            InvalidInput: a bad name, another severity, or too large.
         """
         if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
             raise InvalidInput("name", f"must be 1 to {LONGEST_NAME} printable characters")
+        if severity not in SEVERITIES:
+            raise InvalidInput("severity", f"must be one of {', '.join(SEVERITIES)}")
         body = DeviceEvent(name=name, severity=severity, ts=self._moments.now()[0], data=dict(data) if data else None)
         self.keeping.keep(_checked(Entry(Stream.EVENT, topics.event(self.device), _encode(body), _rank(priority))), receipt)
 
@@ -283,13 +286,13 @@ class DeviceSession:
         Raises:
             InvalidInput: the device type declares no such property, or another kind of value.
         """
-        wire = on_the_wire(properties, self.shadow.desired_version if version is None else version, self.shadow.reported)
-        self._typed.check_report(wire)
-        self.shadow.report(wire)
+        version = self.shadow.desired_version if version is None else version
+        self._typed.check_report(on_the_wire(properties, version, {}))  # what it holds already is no fault of the caller's
+        self.shadow.report(on_the_wire(properties, version, self.shadow.held))
         if receipt is None:
             return
-        receipt.expect()
-        receipt.kept()
+        receipt._expect()
+        receipt._kept()
         self._reporters.append(receipt)
         if self.shadow.settled:
             self._finish_reports(acknowledged=True)

@@ -20,6 +20,7 @@ class DeviceShadow:
         desired: the desired section of that document.
         desired_version: in which desired was last changed.
         reported: everything reported since the start.
+        held: what the platform was told last of each property, by an earlier run too; empty before the first document.
     """
 
     def __init__(self) -> None:
@@ -27,6 +28,7 @@ class DeviceShadow:
         self.desired: Document = {}
         self.desired_version = 0
         self.reported: Document = {}
+        self.held: Document = {}
         self._synchronised = False
         self._seen: tuple[int, Document] | None = None
         self._pending: Document = {}
@@ -50,7 +52,10 @@ class DeviceShadow:
         state = document.get("state") or {}
         self._take(document, state.get("desired"))
         self._synchronised = True
-        self._pending = overlay(difference(self.reported, state.get("reported") or {}), self._pending)
+        found = state.get("reported") or {}
+        self.report(_unsaid(self.reported, found))
+        self._pending = overlay(difference(self.reported, found), self._pending)
+        self.held = merge(found, self._pending)
         return self._news(state.get("delta") or {})
 
     def unread(self, *, absent: bool) -> None:
@@ -90,6 +95,7 @@ class DeviceShadow:
         """
         self._pending = overlay(self._pending, difference(properties, self.reported))
         self.reported = merge(self.reported, properties)
+        self.held = merge(self.held, properties)
 
     @property
     def settled(self) -> bool:
@@ -125,6 +131,12 @@ class DeviceShadow:
             return None
         self._seen = (self.desired_version, delta)
         return deepcopy(delta)
+
+
+def _unsaid(reported: Document, found: Mapping[str, Any]) -> Document:
+    """The values that hold by what the platform was told before, for answers that were given before that was known."""
+    silent = {key for key, value in reported.items() if isinstance(value, Mapping) and plain(value) is None}
+    return {key: {"value": value} for key in silent if (value := plain(found.get(key))) is not None}
 
 
 def merge(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Document:

@@ -16,7 +16,7 @@ class WishAnswer:
     Attributes:
         code: as in HTTP.
         text: why, for people.
-        value: what holds now; None: what was reported last.
+        value: what holds now; None: what was reported last, by an earlier run too.
     """
 
     code: int
@@ -56,7 +56,7 @@ def on_the_wire(properties: Mapping[str, Any], version: int, reported: Mapping[s
 
     Args:
         version: of the desired section that answers are for.
-        reported: before; what an answer does not change holds on.
+        reported: before; what an answer does not change holds on. An answer to what was never reported has no value.
     """
     return {
         key: value.on_the_wire(version, plain(reported.get(key))) if isinstance(value, WishAnswer) else value

@@ -11,7 +11,7 @@ import pytest
 
 from broker.api import Lane, Sent
 from device_sdk import IN_MEMORY, CommandFailed, CommandRejected, Limits
-from device_sdk.reconnect import TWICE
+from device_sdk.reconnect import ELSEWHERE, TWICE
 from iotsphere import topics
 from iotsphere.errors import Misconfigured, Refused
 from tests.support.brokers import TestBroker, running_broker
@@ -155,6 +155,7 @@ async def test_a_device_that_runs_twice_is_told_what_is_likely_wrong(make: Make,
         await twin.connect()
         try:
             await until(lambda: TWICE in driver.device.last_error and TWICE in twin.device.last_error, 20)
+            await until(lambda: driver.device.last_error.startswith(ELSEWHERE), 20)
         finally:
             await twin.close(0.0)
 

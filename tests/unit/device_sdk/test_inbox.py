@@ -28,9 +28,9 @@ class Box:
     def _note(self, command_id: str, answer: bytes | None) -> Receipt:
         self.noted[command_id] = answer
         receipt = Receipt()
-        receipt.expect()
+        receipt._expect()
         if self._sure:
-            receipt.kept()
+            receipt._kept()
         self.receipts.append(receipt)
         return receipt
 
@@ -45,7 +45,7 @@ def test_a_command_begins_only_when_that_is_written_down() -> None:
     assert box.noted == {"a": None}
     assert not box.inbox.ready
     assert box.inbox.next() is None
-    box.receipts[0].kept()
+    box.receipts[0]._kept()
     assert box.inbox.ready
     request = box.inbox.next()
     assert request is not None
@@ -76,7 +76,7 @@ def test_a_result_that_is_too_large_is_said_to_be() -> None:
 def test_what_the_disk_does_not_take_is_not_run() -> None:
     box = Box(sure=False)
     box.request("a")
-    box.receipts[0].refused(OSError("full"))
+    box.receipts[0]._refused(OSError("full"))
     assert box.inbox.next() is None
     assert box.sent == [("a", "rejected", "storage")]
 

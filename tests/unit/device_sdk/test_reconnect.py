@@ -2,7 +2,7 @@
 
 from random import Random
 
-from device_sdk.reconnect import TWICE, FullJitter, ShortSessions
+from device_sdk.reconnect import ELSEWHERE, TWICE, FullJitter, ShortSessions
 
 
 def waits(seed: int, count: int = 12) -> list[float]:
@@ -39,3 +39,9 @@ def test_sessions_that_end_again_and_again_within_seconds_make_it_suspicious() -
     assert said[2] == said[3] == f"lost ({TWICE})"
     assert short.ended(60.0, "lost") == "lost"
     assert short.ended(0.5, "lost") == "lost"
+
+
+def test_an_end_without_a_reason_names_what_it_may_have_been() -> None:
+    for error in ("the connection ended: Unspecified error", "Disconnected during message iteration"):
+        assert ShortSessions().ended(60.0, error) == ELSEWHERE
+    assert ShortSessions().ended(60.0, "Keep alive timeout") == "Keep alive timeout"

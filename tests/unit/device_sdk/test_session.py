@@ -5,16 +5,18 @@ from typing import Any
 
 import pytest
 
-from device_sdk import refused
+from device_sdk import failed, refused
 from device_sdk.changes import Kept
 from device_sdk.inbox import WORK
 from device_sdk.outbox import Batching
 from device_sdk.readings import MOST, Reading
 from device_sdk.receipt import Receipt, State
 from device_sdk.session import WINDOW, Desired
+from device_sdk.typed import Typed
 from iotsphere import topics
 from iotsphere.errors import InvalidInput
 from iotsphere.messages import CommandRequest, CommandResponse
+from tests.support.pump import PUMP
 from tests.support.sdk_session import NOW, Clock, command, establish, online, publish, report, sent, session, told
 
 
@@ -86,6 +88,8 @@ def test_what_the_platform_would_refuse_for_its_size_is_refused_at_once() -> Non
     for name in ("", "x" * 101, "a\n"):
         with pytest.raises(InvalidInput, match="name"):
             made.event(name)
+    with pytest.raises(InvalidInput, match="severity: must be one of info, warning, error, critical"):
+        made.event("hello", "bad")  # type: ignore[arg-type]
     for text in ("", "x" * 1001):
         with pytest.raises(InvalidInput, match="status"):
             made.status(text)
@@ -323,6 +327,20 @@ def test_a_wish_is_refused_with_the_version_that_it_was_given_in() -> None:
     assert sent(made) == [("shadow/update", {"state": {"reported": {"t": {"value": 60, "ac": 400, "av": 3, "ad": "above 60"}}}})]
     made.report(answer)
     assert sent(made)[0][1]["state"]["reported"]["t"]["av"] == 4
+
+
+def test_an_answer_without_a_value_keeps_the_one_that_an_earlier_run_reported() -> None:
+    made = session()
+    establish(made, 3, desired={"t": 90}, reported={"t": 50}, delta={"t": 90})
+    made.report({"t": failed("stuck")}, version=3)
+    assert sent(made) == [("shadow/update", {"state": {"reported": {"t": {"value": 50, "ac": 500, "av": 3, "ad": "stuck"}}}})]
+
+
+def test_what_an_earlier_run_reported_of_another_kind_is_no_fault_of_an_answer() -> None:
+    made = session(typed=Typed(PUMP))
+    establish(made, 3, desired={"speed": 90}, reported={"speed": "fast"}, delta={"speed": 90})
+    made.report({"speed": failed("stuck")}, version=3)
+    assert sent(made)[0][1]["state"]["reported"]["speed"]["value"] == "fast"
 
 
 def test_three_wishes_while_away_are_obeyed_once() -> None:

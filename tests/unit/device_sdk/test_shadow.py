@@ -33,6 +33,25 @@ def test_the_first_reading_gives_the_delta_and_reports_what_the_platform_lacks()
     assert shadow.take_report() == {"mode": "eco", "firmware": "1"}
 
 
+def test_what_an_earlier_run_reported_holds_until_something_else_is_reported() -> None:
+    shadow = synchronised(reported={"plain": 55, "answered": {"value": "eco", "ac": 200}})
+    assert shadow.reported == {}
+    assert shadow.held == {"plain": 55, "answered": {"value": "eco", "ac": 200}}
+    shadow.report({"plain": None})
+    assert shadow.held == {"answered": {"value": "eco", "ac": 200}}
+
+
+def test_an_answer_that_was_given_before_the_shadow_was_read_keeps_the_value_that_holds() -> None:
+    shadow = DeviceShadow()
+    shadow.report({"target": {"ac": 202, "av": 3}, "other": {"ac": 500, "av": 3}, "said": {"value": 1, "ac": 400, "av": 3}})
+    shadow.got(read(3, reported={"target": 55, "said": 2}))
+    assert shadow.take_report() == {
+        "target": {"value": 55, "ac": 202, "av": 3},
+        "other": {"ac": 500, "av": 3},
+        "said": {"value": 1, "ac": 400, "av": 3},
+    }
+
+
 def test_a_delta_of_the_same_version_counts_and_an_older_one_does_not() -> None:
     shadow = synchronised(5)
     assert shadow.delta(read(5, a=1)) == {"a": 1}
