@@ -15,7 +15,7 @@ from cloud_api.domain.commands.routes import ENDED, Key, Wait
 from cloud_api.domain.commands.schemas import Command, NewCommand
 from cloud_api.domain.commands.service import Commands
 from cloud_api.domain.shadow.etag import etag, expectation
-from cloud_api.domain.shadow.routes import MERGE_PATCH, PATCH_PROBLEMS, IfMatch, require_patch
+from cloud_api.domain.shadow.routes import MERGE_PATCH, PATCH_PROBLEMS, IfMatch, MergePatch, require_patch
 from cloud_api.responses import marked, problems
 from iotsphere.devices._spec import DeviceType
 
@@ -76,8 +76,9 @@ def _patch_handler(declared: DeviceType, made: Views, title: str) -> Any:
     body = Body(media_type=MERGE_PATCH, schema_extra=wanted)
     patch_member.__annotations__.update({"data": Annotated[dict[str, Any], body], "return": GenericAlias(Response, (made.one,))})
     decorate = patch(
-        "/{device:str}", guards=[at_least("operator")], responses=PATCH_PROBLEMS, summary=f"Change what is desired: {title}"
-    )
+        "/{device:str}", guards=[at_least("operator")], responses=PATCH_PROBLEMS, operation_class=MergePatch,
+        summary=f"Change what is desired: {title}",
+    )  # fmt: skip
     return decorate(patch_member)
 
 

@@ -30,6 +30,13 @@ from cloud_api.responses import marked, problems
 
 Call = Request[Principal, None, Any]
 Limit = Annotated[int, QueryParameter(ge=1, le=500)]
+Type = Annotated[str | None, QueryParameter(name="type", description="key of a device type, such as water_heater")]
+Owner = Annotated[str | None, QueryParameter(description="id of the organization that owns them; all that you may see if absent")]
+Part = Annotated[str | None, QueryParameter(description="a part of the id, in any case")]
+Connected = Annotated[bool | None, QueryParameter(description="whether it has a session now")]
+HasDelta = Annotated[bool | None, QueryParameter(description="whether something that is desired is not in effect")]
+StuckFor = Annotated[float | None, QueryParameter(ge=0, description="not in effect for so many seconds at least")]
+Cursor = Annotated[str, QueryParameter(description="the next_cursor of the page before; the first page if absent")]
 MOVING = problems(403, 404, _409="it is retired")
 
 
@@ -37,13 +44,13 @@ MOVING = problems(403, 404, _409="it is retired")
 async def list_devices(
     request: Call,
     devices: NamedDependency[Devices],
-    device_type: Annotated[str | None, QueryParameter(name="type")] = None,
-    organization: FromQuery[str | None] = None,
-    q: FromQuery[str | None] = None,
-    connected: FromQuery[bool | None] = None,
-    has_delta: FromQuery[bool | None] = None,
-    stuck_for: Annotated[float | None, QueryParameter(ge=0, description="not in effect for so many seconds at least")] = None,
-    cursor: FromQuery[str] = "",
+    device_type: Type = None,
+    organization: Owner = None,
+    q: Part = None,
+    connected: Connected = None,
+    has_delta: HasDelta = None,
+    stuck_for: StuckFor = None,
+    cursor: Cursor = "",
     limit: Limit = 50,
 ) -> Response[DevicePage]:
     """By id, a page at a time; retired devices are left out."""

@@ -1,11 +1,13 @@
 """/devices/{device}/shadow, the classic one, and /devices/{device}/shadows/{name}."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
 from litestar import Request, Response, Router, delete, get, patch, put
 from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException
+from litestar.openapi.spec import Operation, RequestBody
 from litestar.params import Body, FromPath, FromQuery, HeaderParameter, QueryParameter
 
 from cloud_api.auth import Principal, at_least
@@ -15,7 +17,7 @@ from cloud_api.domain.shadow.service import CLASSIC, Past, Shadows, Whose, desir
 from cloud_api.responses import marked, problems
 
 Call = Request[Principal, None, Any]
-MERGE_PATCH = "application/merge-patch+json"
+MERGE_PATCH, JSON = "application/merge-patch+json", "application/json"
 CLASSIC_PATH, NAMED_PATH = "/devices/{device:str}/shadow", "/devices/{device:str}/shadows/{name:str}"
 PATHS = [CLASSIC_PATH, NAMED_PATH]
 IfMatch = Annotated[
@@ -33,7 +35,7 @@ Known = Annotated[
     str | None,
     HeaderParameter(name="If-None-Match", required=False, description='the version that the reader has, "7": then 304, no body'),
 ]
-At = Annotated[datetime | None, QueryParameter(description="as it was at that moment")]
+At = Annotated[datetime | None, QueryParameter(description="as it was at that moment (RFC 3339)")]
 Numbered = Annotated[int | None, QueryParameter(name="revision", ge=1, description="as it was in that version")]
 Wanted = Annotated[dict[str, Any], Body(media_type=MERGE_PATCH, description='{"desired": {property: value, or null}}')]
 Whole = Annotated[dict[str, Any], Body(description='{"desired": {property: value}}: all that shall be desired')]
@@ -41,6 +43,15 @@ STALE = "desired was written since the version of If-Match, or there is no such 
 MOVED = "the device is retired, or the version in the body is not the document's"
 PATCH_PROBLEMS = problems(403, 404, 415, 422, _409=MOVED, _412=STALE)
 PUT_PROBLEMS = problems(403, 404, 422, _409=MOVED, _412=STALE, _428="neither If-Match nor If-None-Match")
+
+
+@dataclass
+class MergePatch(Operation):
+    """A PATCH in the interface description, where Litestar knows one media type: plain JSON is taken for a merge patch too."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.request_body, RequestBody):
+            self.request_body.content.setdefault(JSON, self.request_body.content[MERGE_PATCH])
 
 
 @get(PATHS, responses=problems(404, 422), summary="Get a shadow")
@@ -61,7 +72,13 @@ async def get_shadow(
     return tagged(row, document)
 
 
-@patch(PATHS, guards=[at_least("operator")], responses=PATCH_PROBLEMS, summary="Change what is desired of a device")
+@patch(
+    PATHS,
+    guards=[at_least("operator")],
+    responses=PATCH_PROBLEMS,
+    summary="Change what is desired of a device",
+    operation_class=MergePatch,
+)
 async def patch_shadow(
     request: Call,
     device: FromPath[str],
@@ -141,7 +158,7 @@ def require_patch(request: Call) -> None:
     """Raises:
     HTTPException: 415, the body is neither declared a merge patch nor plain JSON, which then means one.
     """
-    if request.content_type[0] not in (MERGE_PATCH, "application/json"):
+    if request.content_type[0] not in (MERGE_PATCH, JSON):
         raise HTTPException(status_code=415, detail=f"send {MERGE_PATCH}", headers={"Accept-Patch": MERGE_PATCH})
 
 

@@ -27,7 +27,10 @@ MAX_POINTS = 20_000
 MAX_MEASUREMENTS = 100
 MAX_READINGS = 10_000
 AUTO = "auto"
-MaxPoints = Annotated[int, QueryParameter(ge=1, le=MAX_POINTS)]
+MaxPoints = Annotated[
+    int,
+    QueryParameter(ge=1, le=MAX_POINTS, description="at most so many points of each measurement: what is more comes in buckets"),
+]
 Resolution = Annotated[str, QueryParameter(description="auto (by max_points), raw, or the width of a bucket: 1m … 1h … 1d, 7d")]
 Aggregates = Annotated[
     str | None, QueryParameter(description="of each bucket, with commas between: min, max, avg, count, sum, first, last")

@@ -136,6 +136,19 @@ async def test_the_description_is_valid(cloud: TestCloud) -> None:
             assert declared == {part[1:-1] for part in path.split("/") if part.startswith("{")}, path
 
 
+async def test_filters_and_bounds_say_what_they_mean(cloud: TestCloud) -> None:
+    described = (await (await cloud.http()).get("/schema/openapi.json")).json()["paths"]
+    filters = described["/api/v1/devices"]["get"]["parameters"]
+    points = [
+        parameter
+        for path in ("/api/v1/telemetry/{device}", "/api/v1/telemetry", "/api/v1/telemetry/average")
+        for parameter in described[path]["get"]["parameters"]
+        if parameter["name"] == "max_points"
+    ]
+    assert (len(filters), len(points)) == (8, 3)
+    assert [p["name"] for p in (*filters, *points) if not p.get("description") and p["name"] != "limit"] == []
+
+
 def _references(node: Any) -> list[str]:
     if isinstance(node, dict):
         own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []

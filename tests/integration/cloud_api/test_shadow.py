@@ -63,6 +63,19 @@ async def test_the_description_tells_the_rule_of_if_match(cloud: TestCloud) -> N
         assert "no such version yet" in change["responses"]["412"]["description"]
 
 
+async def test_the_description_lists_both_forms_of_a_change_as_they_are_taken(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    operator = await cloud.member("operator")
+    described = (await operator.get("/schema/openapi.json")).json()["paths"]
+    cases = {"devices/{device}/shadow": {"desired": {"speed": 1}}, "test-pumps/{device}": {"speed": 1}}
+    for path, body in cases.items():
+        content = described[f"/api/v1/{path}"]["patch"]["requestBody"]["content"]
+        assert content.keys() == {"application/merge-patch+json", "application/json"}
+        for form in content:
+            url = f"/api/v1/{path.format(device='pump-1')}"
+            assert (await operator.patch(url, json=body, headers={"Content-Type": form})).status_code == 200, (path, form)
+
+
 async def test_of_two_changes_to_one_version_one_wins(cloud: TestCloud) -> None:
     await cloud.device("pump-1")
     operator = await cloud.member("operator")
