@@ -1,11 +1,11 @@
-"""Certificates for the command line: list, revoke, issue for services."""
+"""Certificates for the command line: list, revoke, issue for services and anew for devices."""
 
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from certs.authority import Authority
-from certs.issue import issue_client, write_client
+from certs.issue import Issued, issue_client, write_client
 from cloud_api.domain.organizations import table as organizations
 from cloud_api.tenancy import Connection
 from iotsphere.errors import InvalidInput, NotFound
@@ -13,6 +13,7 @@ from iotsphere.identity import identity
 from iotsphere.infra.valkey_signals import ValkeySignals
 from iotsphere.signals import EDGE_REGISTRY
 from launcher import certificate_table, enrol_table
+from launcher.enrol import Enrolment, renew
 
 
 async def listed(connection: Connection, subject: str | None) -> list[dict[str, Any]]:
@@ -30,14 +31,34 @@ async def revoke(connection: Connection, redis_url: str, name: str, reason: str)
     subjects = await certificate_table.revoke(connection, name, reason)
     if not subjects:
         raise NotFound(f"no certificate or device {name} that is not revoked already")
+    await _tell_edge(redis_url, set(subjects))
+    return len(subjects)
+
+
+async def issue_device(connection: Connection, redis_url: str, authority: Authority, device: str) -> tuple[Issued, str]:
+    """Another certificate for a registered device, and the device's type. Earlier ones stay valid until they are revoked.
+
+    Raises:
+        NotFound: there is no such device.
+        Conflict: it is retired.
+    """
+    found = await enrol_table.find(connection, device)
+    if found is None:
+        raise NotFound(f"there is no device {device}")
+    device_type, organization, kind = found
+    (issued,) = await renew(connection, authority, Enrolment([device], device_type, organization, kind == "simulated"))
+    await _tell_edge(redis_url, {device})
+    return issued, device_type
+
+
+async def _tell_edge(redis_url: str, subjects: set[str]) -> None:
     signals = ValkeySignals(redis_url)
     await signals.start()
     try:
-        for subject in sorted(set(subjects)):
+        for subject in sorted(subjects):
             await signals.send(EDGE_REGISTRY, subject)  # its own sweep finds it too, a moment later
     finally:
         await signals.stop()
-    return len(subjects)
 
 
 async def issue_service(connection: Connection, authority: Authority, id: str, organization: str, out: Path) -> None:  # noqa: A002 - the field's name

@@ -13,7 +13,7 @@ import typer
 
 from iotsphere.errors import CallerError, OperatorError, TemporaryError
 from iotsphere.terminal import harmless_lines
-from launcher import cli_certs, cli_devices, cli_mqtt, cli_run, cli_telemetry, cli_users
+from launcher import cli_certs, cli_devices, cli_mqtt, cli_run, cli_telemetry, cli_users, ports
 from launcher.cli_context import home, settings, where
 
 NOT_READY, NOT_RUNNING = 1, 3
@@ -47,6 +47,8 @@ def up(
     no_demo: Annotated[bool, typer.Option("--no-demo", help="Without the demonstration fleet.")] = False,
 ) -> None:
     """Start the platform and keep it running."""
+    if not home().root.exists():
+        ports.claim_all(settings())  # a start that cannot be makes no home
     if detach:
         from launcher import background
 

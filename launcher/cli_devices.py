@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cloud_api.tenancy import Connection
+from device_sdk.credentials import Credentials
 from launcher.cli_context import home, where, with_database
 
 app = typer.Typer(help="Devices.", no_args_is_help=True)
@@ -27,17 +28,40 @@ def add(
     """Register a device and write what it connects with; prints that as JSON (a list with --count)."""
     from launcher import credentials, installed
     from launcher.enrol import Enrolment, enrol
-    from launcher.try_it import command_line
 
     ids = [id] if count is None else [f"{id}-{number}" for number in range(count)]
     authority, mqtts = installed.authority(home()), where().mqtts
-    credentials.prepare(out)
+    credentials.must_be_writable(out)
     issued = with_database(lambda c: enrol(c, authority, Enrolment(ids, type, org, simulated)))
     files = [credentials.write(i, authority, out, d, type, mqtts) for d, i in zip(ids, issued, strict=True)]
-    printed = [asdict(file) for file in files]
-    print(json.dumps(printed[0] if count is None else printed, indent=2 if count is None else None, default=str))
-    if count is None and sys.stderr.isatty():
-        print(f"try it: {command_line(files[0])}", file=sys.stderr)
+    if count is None:
+        _tell(files[0])
+    else:
+        print(json.dumps([asdict(file) for file in files], default=str))
+
+
+@app.command()
+def certificate(
+    id: Annotated[str, typer.Argument(help="A device that is registered.")],  # noqa: A002 - the field's name
+    out: Annotated[Path, typer.Option(help="Directory for key, certificate and authority.", file_okay=False)],
+) -> None:
+    """Write a device's files anew: another key and certificate, and where the platform is now. Earlier certificates stay valid
+    until they are revoked (`iotsphere certs revoke`)."""
+    from launcher import certificates, credentials, installed
+
+    authority, now = installed.authority(home()), where()
+    credentials.must_be_writable(out)
+    issued, device_type = with_database(lambda c: certificates.issue_device(c, now.redis_url, authority, id))
+    _tell(credentials.write(issued, authority, out, id, device_type, now.mqtts))
+
+
+def _tell(file: Credentials) -> None:
+    """How a device connects; for people also a line to try it with."""
+    from launcher.try_it import command_line
+
+    print(json.dumps(asdict(file), indent=2, default=str))
+    if sys.stderr.isatty():
+        print(f"try it: {command_line(file)}", file=sys.stderr)
 
 
 @app.command("list")

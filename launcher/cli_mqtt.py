@@ -24,7 +24,7 @@ NOT_ENOUGH = NOT_STORED = 1
 @app.command()
 def sub(
     filters: Annotated[list[str], typer.Argument(help="Such as 'iot/v1/+/telemetry', or '#'.")],
-    qos: Qos = 0,
+    qos: Qos = 1,
     count: Annotated[int | None, typer.Option(min=1, help="End after so many messages.")] = None,
     seconds: Annotated[
         float | None, typer.Option(min=0.1, help="End after so long; exit code 1 when --count is not reached.")

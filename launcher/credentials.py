@@ -1,5 +1,6 @@
 """Files that a device connects with: ID.crt, ID.key, ca.crt, and ID.json, which says where to."""
 
+import os
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -9,15 +10,16 @@ from device_sdk import Credentials
 from iotsphere.errors import Misconfigured
 
 
-def prepare(directory: Path) -> None:
-    """Make sure that files can be written there: before a device is registered whose key would be lost.
+def must_be_writable(directory: Path) -> None:
+    """Make sure that files can be written there, before a device is registered whose key would be lost. Makes nothing: what
+    comes in between may fail, and would leave it empty.
 
     Raises:
-        Misconfigured: the directory cannot be written.
+        Misconfigured: the directory cannot be written, or made.
     """
+    there = next(path for path in (directory.absolute(), *directory.absolute().parents) if os.path.lexists(path))
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with TemporaryFile(dir=directory):
+        with TemporaryFile(dir=there):
             return
     except OSError as error:
         raise Misconfigured(f"{directory} cannot be written: {error}") from error

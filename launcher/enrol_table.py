@@ -49,6 +49,12 @@ async def existing(connection: Connection, ids: Sequence[str]) -> set[str]:
     return {row["id"] for row in rows}
 
 
+async def find(connection: Connection, device: str) -> tuple[str, str, str] | None:
+    """Type, organization and kind of a device; None when it is not registered."""
+    row = await connection.fetchrow("select device_type, organization_id, kind from registry.devices where id = $1", device)
+    return None if row is None else (row["device_type"], row["organization_id"], row["kind"])
+
+
 async def simulated(connection: Connection, device_type: str, organization: str) -> list[str]:
     """Simulated devices of a type in an organization that are in service."""
     rows = await connection.fetch(

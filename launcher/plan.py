@@ -12,7 +12,7 @@ from launcher.embedded.postgres import EmbeddedPostgres, wrapped
 from launcher.embedded.valkey import EmbeddedValkey
 from launcher.home import LOOPBACK, Endpoints, Home
 from launcher.ourselves import ourselves
-from launcher.ports import claim
+from launcher.ports import claim_all
 from launcher.service import Ladder, Program
 
 FAST_THEN_IMMEDIATE: Ladder = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 5.0))
@@ -72,27 +72,22 @@ def make_plan(settings: Settings, home: Home) -> Plan:
     Raises:
         PortTaken: names the setting.
     """
-    public = settings.bind_host
+    ports = claim_all(settings)
     return Plan(
         home=home,
         settings=settings,
-        postgres=None if settings.dsn else _postgres(settings, home),
-        valkey=None if settings.redis_url else _valkey(settings, home),
-        mqtt_port=claim(public, settings.mqtt_port, "IOTSPHERE_MQTT_PORT"),
-        wss_port=claim(public, settings.wss_port, "IOTSPHERE_WSS_PORT"),
-        http_port=claim(public, settings.http_port, "IOTSPHERE_HTTP_PORT"),
-        edge_port=claim(LOOPBACK, settings.edge_port, "IOTSPHERE_EDGE_PORT"),
+        postgres=_postgres(home, ports.pop("postgres_port", None)),
+        valkey=_valkey(home, ports.pop("valkey_port", None)),
+        **ports,
     )
 
 
-def _postgres(settings: Settings, home: Home) -> EmbeddedPostgres:
-    port = claim(LOOPBACK, settings.postgres_port, "IOTSPHERE_POSTGRES_PORT")
-    return EmbeddedPostgres(home.postgres, home.secret("postgres-password"), port)
+def _postgres(home: Home, port: int | None) -> EmbeddedPostgres | None:
+    return None if port is None else EmbeddedPostgres(home.postgres, home.secret("postgres-password"), port)
 
 
-def _valkey(settings: Settings, home: Home) -> EmbeddedValkey:
-    port = claim(LOOPBACK, settings.valkey_port, "IOTSPHERE_VALKEY_PORT")
-    return EmbeddedValkey(home.valkey, home.secret("valkey-password"), port)
+def _valkey(home: Home, port: int | None) -> EmbeddedValkey | None:
+    return None if port is None else EmbeddedValkey(home.valkey, home.secret("valkey-password"), port)
 
 
 def stores(plan: Plan) -> list[Program]:

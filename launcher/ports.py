@@ -5,9 +5,25 @@ import socket
 from pathlib import Path
 
 from iotsphere.errors import PortTaken
+from iotsphere.settings import Settings
+from launcher.home import LOOPBACK
 
 RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 LOWEST = 20_000
+
+
+def claim_all(settings: Settings) -> dict[str, int]:
+    """The ports that this machine will listen on, each by the name of its setting; those of stores elsewhere are not among them.
+
+    Raises:
+        PortTaken: another program listens on one of them.
+    """
+    hosts = {**dict.fromkeys(("mqtt_port", "wss_port", "http_port"), settings.bind_host), "edge_port": LOOPBACK}
+    if not settings.dsn:
+        hosts["postgres_port"] = LOOPBACK
+    if not settings.redis_url:
+        hosts["valkey_port"] = LOOPBACK
+    return {name: claim(host, getattr(settings, name), f"IOTSPHERE_{name.upper()}") for name, host in hosts.items()}
 
 
 def claim(host: str, port: int, setting: str) -> int:

@@ -14,7 +14,7 @@ from device_sdk.credentials import Credentials
 from iotsphere.errors import Misconfigured
 from launcher import certificates, installed
 from launcher.cli_context import with_database
-from launcher.credentials import prepare
+from launcher.credentials import must_be_writable
 from launcher.home import Home
 
 SEATS = 32
@@ -31,7 +31,8 @@ def taken(home: Home, organization: str, mqtts: str) -> Iterator[Credentials]:
     """
     directory = home.root / "services" / organization
     with_database(lambda c: organizations.require(c, organization))  # before anything is named after it
-    prepare(directory)
+    must_be_writable(directory)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     name, lock = _free(directory)
     with lock:
         _make_sure(home, organization, directory, name)

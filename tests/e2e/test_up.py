@@ -107,9 +107,21 @@ def test_devices_are_added_one_by_one_and_by_the_hundred(running: Platform, tmp_
     assert time.monotonic() - began < 15
     assert [device["id"] for device in many][:2] == ["batch-0", "batch-1"]  # type: ignore[index]
     assert len(many) == 200
-    taken = running.installation.cli("device", "add", "kettle", "--type", TYPE, "--out", str(tmp_path / "out"))
+    taken = running.installation.cli("device", "add", "kettle", "--type", TYPE, "--out", str(tmp_path / "again"))
     assert taken.returncode == 2
     assert "the id kettle is taken" in taken.stderr
+    assert not (tmp_path / "again").exists()
+
+
+def test_the_files_of_a_device_are_written_anew(running: Platform, tmp_path: Path) -> None:
+    first = running.device("lost", TYPE, tmp_path / "first")
+    again = json.loads(running.installation.must("device", "certificate", "lost", "--out", str(tmp_path / "again")))
+    assert (again["host"], again["port"], again["device_type"]) == (first["host"], first["port"], TYPE)
+    for directory in ("first", "again"):  # the earlier certificate holds until it is revoked
+        running.installation.must("mqtt", "pub", "--as", str(tmp_path / directory / "lost.json"), "iot/v1/lost/status", "well")
+    nobody = running.installation.cli("device", "certificate", "nobody", "--out", str(tmp_path / "nobody"))
+    assert (nobody.returncode, nobody.stderr) == (2, "iotsphere: there is no device nobody\n")
+    assert not (tmp_path / "nobody").exists()
 
 
 def test_simulate_ends_with_one_json_line(running: Platform) -> None:
@@ -257,6 +269,7 @@ def test_a_taken_port_is_named_with_its_setting(tmp_path: Path, name: str, host:
     assert done.returncode == 2
     assert f"set IOTSPHERE_{name.upper()}_PORT" in done.stderr
     assert installation.processes() == {}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_detached_start_that_fails_says_why(tmp_path: Path) -> None:
@@ -267,6 +280,7 @@ def test_a_detached_start_that_fails_says_why(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "set IOTSPHERE_MQTT_PORT" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path) -> None:
@@ -351,12 +365,13 @@ def test_a_message_is_sent_by_hand_and_a_refusal_is_told(running: Platform, tmp_
     running.device("by-hand", TYPE, tmp_path)
     topic, its_file = "iot/v1/by-hand/status", str(tmp_path / "by-hand.json")
     with subprocess.Popen(
-        [*IOTSPHERE, "mqtt", "sub", "--count", "1", "--seconds", "30", topic],
+        [*IOTSPHERE, "mqtt", "sub", "--count", "1", "--seconds", "30", "--json", topic],
         env=running.installation.environment, stdout=subprocess.PIPE, text=True,
     ) as listening:  # fmt: skip
         sent = running.installation.must("mqtt", "pub", "--as", its_file, "--retain", topic, "-", stdin="up and well")
         assert sent == f"acknowledged: 11 bytes on {topic} as by-hand\n"
-        assert "up and well" in listening.communicate(timeout=60)[0]
+        heard = json.loads(listening.communicate(timeout=60)[0])
+        assert (heard["payload"], heard["qos"]) == ("up and well", 1)
     late = running.installation.cli("mqtt", "pub", "--as", its_file, "iot/v1/by-hand/telemetry", '{"ts": 1, "values": {"a": 1}}')
     assert (late.returncode, "but not stored: " in late.stdout, "1970" in late.stdout) == (1, True, True)
     said = "iotsphere: topic: '{}' is refused, nothing was sent: {}\n"

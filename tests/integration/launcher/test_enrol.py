@@ -70,6 +70,19 @@ async def test_lost_keys_are_replaced_for_the_same_device_only(connection: Conne
         await renew(connection, pki.authority, some("s", simulated=False))
 
 
+async def test_a_device_gets_another_certificate_and_a_stranger_none(connection: Connection, pki: Pki, valkey_url: str) -> None:
+    await enrol(connection, pki.authority, some("s", simulated=True))
+    issued, device_type = await certificates.issue_device(connection, valkey_url, pki.authority, "s")
+    assert await connection.fetchval("select device_key from registry.devices") == issued.fingerprint
+    assert device_type == TYPE
+    assert [(row["kind"], row["revoked_at"]) for row in await certificates.listed(connection, "s")] == [("simulated", None)] * 2
+    with pytest.raises(NotFound):
+        await certificates.issue_device(connection, valkey_url, pki.authority, "stranger")
+    await connection.execute("update registry.devices set status = 'retired'")
+    with pytest.raises(Conflict):
+        await certificates.issue_device(connection, valkey_url, pki.authority, "s")
+
+
 async def test_a_device_s_certificates_are_revoked_together(connection: Connection, pki: Pki, valkey_url: str) -> None:
     await enrol(connection, pki.authority, some("d"))
     await renew(connection, pki.authority, some("d"))

@@ -15,9 +15,16 @@ from tests.support.pki import Pki
 def test_a_directory_that_cannot_be_written_is_found_beforehand(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Misconfigured, match="cannot be written"):
-        credentials.prepare(tmp_path / "file" / "out")
-    credentials.prepare(tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
+        credentials.must_be_writable(tmp_path / "file" / "out")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone" / "away")
+    with pytest.raises(Misconfigured, match="cannot be written"):
+        credentials.must_be_writable(tmp_path / "nowhere")
+
+
+def test_looking_whether_a_directory_can_be_written_makes_nothing(tmp_path: Path) -> None:
+    credentials.must_be_writable(tmp_path)
+    credentials.must_be_writable(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_files_for_a_device(tmp_path: Path, pki: Pki) -> None:
