@@ -68,7 +68,7 @@ def down() -> None:
 
 
 @app.command()
-def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+def status(as_json: Annotated[bool, typer.Option("--json", help="For programs; holds the database's password.")] = False) -> None:
     """Tell how the platform is. Exit code 0: ready; 1: not ready; 3: it does not run."""
     from launcher import status as state
 

@@ -87,7 +87,7 @@ def simulate(
     org: Annotated[str, typer.Option(help="Whose the simulated devices are.")] = "default",
     as_json: Annotated[bool, typer.Option("--json", help="End with one JSON line on standard output.")] = False,
 ) -> None:
-    """Run simulated devices over mutual TLS against the running platform."""
+    """Run simulated devices over mutual TLS against the running platform. They stay registered for the next run."""
     from launcher.simulate import Simulation, render
     from launcher.simulate import simulate as run
 
