@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import structlog
 
 from ingest import owner_reads, retention_table
+from ingest.engine import engine_of
 from ingest.partitions import Partitions
 from ingest.periods import RAW
 from ingest.retention_rules import INSTALLATION, Retention
@@ -28,7 +29,7 @@ LONGEST_REST = 5.0
 
 
 class Expiry:
-    """What the native engine does daily; TimescaleDB has policies for all but the organizations.
+    """What the native engine does daily. TimescaleDB has policies of its own, which know no organizations.
 
     Args:
         pool: the telemetry database.
@@ -57,6 +58,14 @@ class Expiry:
         Raises:
             OSError, asyncpg.PostgresError: PostgreSQL is away (see infra.postgres.AWAY); what is gone is gone.
         """
+        async with self._pool.acquire() as connection:
+            engine = await engine_of(connection)
+        if engine.name == "native":
+            await self._turn(retention)
+        elif retention.shorter:
+            log.warning("TimescaleDB keeps the readings of all organizations equally long", organizations=list(retention.shorter))
+
+    async def _turn(self, retention: Retention) -> None:
         self._days.keep_days, self._months.keep_days = retention.raw, retention.levels[Level.MINUTE]
         await self._drop_days()
         await self._months.drop_expired()

@@ -41,7 +41,9 @@ async def expiring(
         devices: of the organizations that keep less.
         now: seconds since the Unix epoch.
     """
-    found = await (_chunks if engine == "timescale" else _partitions)(connection, retention, now)
+    if engine == "timescale":
+        return await _chunks(connection, retention, now)
+    found = await _partitions(connection, retention, now)
     for organization, days in retention.shorter.items():
         before = cutoff(now, days)
         if rows := await retention_table.old_readings(connection, devices.get(organization, ()), before):

@@ -77,6 +77,16 @@ where c.range_end <= $2 and (c.hypertable_schema, c.hypertable_name) in (
     from timescaledb_information.continuous_aggregates where view_schema = 'telemetry' and view_name = $1
 ) order by c.range_start
 """
+# Of readings that have been let go by the policy so far there are rollups, and nothing else.
+_NOTE_GONE = """
+insert into telemetry.raw_gone as g (organization_id, before)
+select '*', j.before from (
+    select now() - (config->>'drop_after')::interval as before from timescaledb_information.jobs
+    where proc_name = 'policy_retention' and hypertable_schema = 'telemetry' and hypertable_name = 'telemetry'
+) j where exists (select from telemetry.rollup_1d r where r.bucket < j.before)
+on conflict (organization_id) do update set before = greatest(g.before, excluded.before)
+"""
+_DAYS_THERE = "select floor(extract(epoch from now() - before) / 86400)::int from telemetry.raw_gone where organization_id = '*'"
 _HYPERTABLES = """
 select true from pg_class c join pg_namespace n on n.oid = c.relnamespace join timescaledb_information.hypertables h
     on h.hypertable_schema = n.nspname and h.hypertable_name = c.relname
@@ -136,15 +146,19 @@ async def set_policies(connection: Connection, keep_days: int, keep: Mapping[Lev
     """Replace all policies: columnstore, refresh and retention.
 
     Args:
-        keep_days: of raw readings. A refresh goes back so far and no farther: over dropped chunks it would delete the aggregate.
+        keep_days: of raw readings. A refresh goes back so far, and no farther than the readings that are still there when they
+            were kept for less before: over dropped chunks it would delete the aggregate.
         keep: days of each level, None for ever.
     """
     async with connection.transaction():
+        await connection.execute(_NOTE_GONE)
+        there = await connection.fetchval(_DAYS_THERE)
+        refreshed = keep_days if there is None else min(keep_days, there)
         await _replace(connection, "telemetry", REORGANIZE_DAYS)
         await _retain(connection, "telemetry", keep_days + 1)  # a day more, and whole chunks: the window of a refresh is within
         for level in Level:
             await connection.execute(f"select remove_continuous_aggregate_policy('telemetry.{_NAMES[level]}', if_exists => true)")
-            await connection.execute(_refresh_policy(level, keep_days))
+            await connection.execute(_refresh_policy(level, refreshed))
             await _replace(connection, _NAMES[level], keep_days + 3)
             await _retain(connection, _NAMES[level], keep[level])
 

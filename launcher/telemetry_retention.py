@@ -12,6 +12,8 @@ from iotsphere.errors import InvalidInput
 from iotsphere.infra.postgres import Connection
 
 FOREVER = 0
+# A refresh makes all buckets of a stretch anew, of all devices: those of readings that are gone would go too.
+ONE_FOR_ALL = "TimescaleDB keeps the readings of all organizations equally long; daily partitions do not"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,14 @@ def _shortened(now: Retention, organization: str, days: Mapping[Kept, int]) -> R
 
 
 async def put(connection: Connection, wanted: Wanted, then: Retention) -> None:
-    """Set it; `edge` follows within a minute."""
+    """Set it; `edge` follows within a minute.
+
+    Raises:
+        InvalidInput: the engine cannot keep to it.
+    """
+    engine = await engine_of(connection)
+    if engine.name == "timescale" and wanted.organization is not None and wanted.days["raw"]:
+        raise InvalidInput("org", ONE_FOR_ALL)
     if wanted.organization is None:
         for what, days in wanted.days.items():
             await retention_table.put(connection, INSTALLATION, what, days or None)
@@ -60,7 +69,7 @@ async def put(connection: Connection, wanted: Wanted, then: Retention) -> None:
         await retention_table.put(connection, wanted.organization, "raw", wanted.days["raw"])
     else:
         await retention_table.lift(connection, wanted.organization)
-    if (await engine_of(connection)).name == "timescale":
+    if engine.name == "timescale":
         await timescale_table.set_policies(connection, then.raw, then.levels)
 
 

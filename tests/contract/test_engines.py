@@ -16,6 +16,7 @@ import migrations
 from ingest import timescale_table
 from ingest.batch import Batch, Row, Rows, moment_of
 from ingest.engine import Engine, EngineRollups, RollupReads, engine_of, prepare
+from ingest.expiry import Expiry
 from ingest.expiry_preview import expiring
 from ingest.metrics import IngestMetrics
 from ingest.partitions import Partitions
@@ -26,7 +27,9 @@ from ingest.rollup_marks import Marks, keys_of
 from ingest.rollup_table import NOBODY, marking
 from ingest.rollups import DAY, HOUR, MINUTE, STEPS, Buckets, Level
 from ingest.store import Store
+from iotsphere.errors import InvalidInput
 from iotsphere.infra.postgres import Pool, make_pool
+from launcher import telemetry_retention
 from tests.support import servers
 from tests.support.devices import delivery, thermometer
 from tests.support.rollups import expected, read
@@ -38,6 +41,7 @@ START = (NOW - 3 * DAY).replace(hour=0, minute=0, second=0)
 DEVICES = ["t-1", "t-2"]
 GIVEN = os.environ.get("IOTSPHERE_TEST_TIMESCALE_DSN")
 KEEP_DAYS = 30
+PAUSED = "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs where hypertable_schema is not null"
 Reading = tuple[str, datetime, float | None, str | None]
 
 
@@ -80,6 +84,13 @@ class Subject:
         async with self.pool.acquire() as connection:
             assert await timescale_table.drop_chunks(connection, day)
 
+    async def keep(self, days: int) -> None:
+        """What `telemetry retention --raw` does to the policies."""
+        if self.engine.name == "timescale":
+            async with self.pool.acquire() as connection, connection.transaction():
+                await timescale_table.set_policies(connection, days, ROLLUP_DAYS)
+                await _pause(connection, self.engine)
+
 
 @pytest.fixture(scope="module")
 def timescale_admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -107,8 +118,10 @@ def engine_dsn(request: pytest.FixtureRequest) -> str:
 async def subject(engine_dsn: str) -> AsyncIterator[Subject]:
     dsn = engine_dsn
     connection = await asyncpg.connect(dsn)
-    engine = await prepare(connection, KEEP_DAYS)
-    await _empty(connection, engine)
+    await _empty(connection, await engine_of(connection))
+    async with connection.transaction():  # so that no policy begins before it is paused
+        engine = await prepare(connection, KEEP_DAYS)
+        await _pause(connection, engine)
     await connection.close()
     pool = await make_pool(dsn, name="test", low=0, high=1)
     yield Subject(dsn, pool, engine, EngineRollups(pool))
@@ -117,9 +130,15 @@ async def subject(engine_dsn: str) -> AsyncIterator[Subject]:
 
 async def _empty(connection: "asyncpg.Connection[asyncpg.Record]", engine: Engine) -> None:
     if engine.name == "timescale":
-        await connection.execute("truncate telemetry.telemetry")
+        await connection.execute("truncate telemetry.telemetry, telemetry.raw_gone")
         for table in ("rollup_1m", "rollup_1h", "rollup_1d"):
             await connection.execute(f"truncate telemetry.{table}")
+
+
+async def _pause(connection: "asyncpg.Connection[asyncpg.Record]", engine: Engine) -> None:
+    """What a policy refreshes between two lines of a test would be late from then on."""
+    if engine.name == "timescale":
+        await connection.execute(PAUSED)
 
 
 def every(step: timedelta, count: int, start: datetime = START, metadata: str | None = None) -> list[Reading]:
@@ -188,11 +207,42 @@ async def test_readings_that_retention_drops_keep_their_rollups(subject: Subject
     await subject.drop_before(START + DAY)
     assert await subject.pool.fetchval("select count(*) from telemetry.telemetry where timestamp < $1", START + DAY) == 0
     await subject.write(*every(timedelta(minutes=7), 10, START + DAY + timedelta(minutes=1)))
-    if subject.engine.name == "timescale":  # policies of an installation that keeps less than what has just gone
-        async with subject.pool.acquire() as connection:
-            await timescale_table.set_policies(connection, 1, ROLLUP_DAYS)
+    await subject.keep(1)  # less than what has just gone
     await subject.settle()
     assert [await read(subject.reads, DEVICES, START, START + DAY, step) for step in STEPS] == before
+
+
+async def test_rollups_of_readings_that_are_gone_stay_when_readings_are_kept_longer_from_then_on(subject: Subject) -> None:
+    await subject.write(*every(timedelta(minutes=7), 400))
+    await subject.settle()
+    before = [await read(subject.reads, DEVICES, START, START + DAY, step) for step in STEPS]
+    await subject.keep(1)
+    await subject.drop_before(START + DAY)
+    await subject.keep(KEEP_DAYS)
+    await subject.settle()
+    assert [await read(subject.reads, DEVICES, START, START + DAY, step) for step in STEPS] == before
+
+
+async def test_a_turn_of_retention_goes_through(subject: Subject) -> None:
+    await subject.write(*every(HOUR, 60))
+    await subject.settle()
+    months = Partitions(subject.pool, None, period=MINUTES)
+    expiry = Expiry(subject.pool, subject.pool, Partitions(subject.pool, None), months, Roller(subject.pool, Marks(), months))
+    await expiry.turn(Retention(KEEP_DAYS, shorter={"default": 1}))
+    await agrees(subject)
+
+
+async def test_only_partitions_let_an_organization_keep_less(subject: Subject) -> None:
+    wanted = telemetry_retention.Wanted("default", {"raw": 5})
+    async with subject.pool.acquire() as connection:
+        then = telemetry_retention.changed(await telemetry_retention.current(connection, KEEP_DAYS), wanted)
+        if subject.engine.name == "native":
+            await telemetry_retention.put(connection, wanted, then)
+        else:
+            with pytest.raises(InvalidInput, match="TimescaleDB keeps the readings of all organizations equally long"):
+                await telemetry_retention.put(connection, wanted, then)
+        found = await telemetry_retention.current(connection, KEEP_DAYS)
+    assert found.shorter == ({"default": 5} if subject.engine.name == "native" else {})
 
 
 async def test_what_would_go_is_told(subject: Subject) -> None:
