@@ -69,6 +69,7 @@ async def prepare(connection: Connection, raw_days: int) -> Engine:
     engine = await engine_of(connection)
     if engine.name == "timescale":
         retention = await retention_table.read(connection, raw_days)
+        await timescale_table.catch_up(connection, retention.raw)
         await timescale_table.set_policies(connection, retention.raw, retention.levels)
     return engine
 

@@ -4,6 +4,7 @@ The aggregates bear the names and columns of our own rollups, and marks are thro
 Raises what asyncpg raises.
 """
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -14,6 +15,9 @@ from ingest.rollups import Level
 from iotsphere.infra.postgres import Connection
 
 REORGANIZE_DAYS = 3  # what is older goes into the columnstore; late readings may still come, at a higher price
+LEEWAY_HOURS = 12  # a reading that was just young enough is refreshed by and by; its chunk goes when it is a day older
+REFRESH_SECONDS = 3600.0
+TRIES = 30  # a second apart
 MINIMUM_DAYS = 3  # the window of a refresh must hold two buckets; that of the days goes over hours, which are still there
 _NAMES = {Level.MINUTE: "rollup_1m", Level.HOUR: "rollup_1h", Level.DAY: "rollup_1d"}
 _WIDTHS = {Level.MINUTE: "1 minute", Level.HOUR: "1 hour", Level.DAY: "1 day"}
@@ -67,6 +71,10 @@ _WINDOW = """
 select config->>'start_offset' as low, config->>'end_offset' as high from timescaledb_information.jobs
 where proc_name = 'policy_refresh_continuous_aggregate' and hypertable_name = $1
 """
+_REACHES = """
+select (config->>'start_offset')::interval > make_interval(hours => $2) from timescaledb_information.jobs
+where proc_name = 'policy_refresh_continuous_aggregate' and hypertable_name = $1
+"""
 _OLD_CHUNKS = """
 select c.chunk_name as name, c.range_start as low, c.range_end as high,
     pg_total_relation_size(format('%I.%I', c.chunk_schema, c.chunk_name)) as bytes
@@ -83,10 +91,15 @@ insert into telemetry.raw_gone as g (organization_id, before)
 select '*', j.before from (
     select now() - (config->>'drop_after')::interval as before from timescaledb_information.jobs
     where proc_name = 'policy_retention' and hypertable_schema = 'telemetry' and hypertable_name = 'telemetry'
-) j where exists (select from telemetry.rollup_1d r where r.bucket < j.before)
+) j where exists (select from telemetry.rollup_1m where bucket < j.before)
+    or exists (select from telemetry.rollup_1d where bucket < j.before)
 on conflict (organization_id) do update set before = greatest(g.before, excluded.before)
 """
-_DAYS_THERE = "select floor(extract(epoch from now() - before) / 86400)::int from telemetry.raw_gone where organization_id = '*'"
+_HOURS_THERE = """
+select least(
+    $1, (select floor(extract(epoch from now() - before) / 3600)::int from telemetry.raw_gone where organization_id = '*')
+)
+"""
 _HYPERTABLES = """
 select true from pg_class c join pg_namespace n on n.oid = c.relnamespace join timescaledb_information.hypertables h
     on h.hypertable_schema = n.nspname and h.hypertable_name = c.relname
@@ -152,21 +165,26 @@ async def set_policies(connection: Connection, keep_days: int, keep: Mapping[Lev
     """
     async with connection.transaction():
         await connection.execute(_NOTE_GONE)
-        there = await connection.fetchval(_DAYS_THERE)
-        refreshed = keep_days if there is None else min(keep_days, there)
+        hours = await connection.fetchval(_HOURS_THERE, keep_days * 24 + LEEWAY_HOURS)
         await _replace(connection, "telemetry", REORGANIZE_DAYS)
         await _retain(connection, "telemetry", keep_days + 1)  # a day more, and whole chunks: the window of a refresh is within
         for level in Level:
             await connection.execute(f"select remove_continuous_aggregate_policy('telemetry.{_NAMES[level]}', if_exists => true)")
-            await connection.execute(_refresh_policy(level, refreshed))
+            await connection.execute(_refresh_policy(level, _window(level, hours, keep)))
             await _replace(connection, _NAMES[level], keep_days + 3)
             await _retain(connection, _NAMES[level], keep[level])
 
 
-def _refresh_policy(level: Level, keep_days: int) -> str:
-    days = max(keep_days, MINIMUM_DAYS) if level is Level.DAY else keep_days
+def _window(level: Level, hours: int, keep: Mapping[Level, int | None]) -> int:
+    """Hours that a refresh goes back: no farther than what it is made of is kept."""
+    finer = keep[Level(level - 1)] if level else None
+    hours = min(hours, finer * 24) if finer else hours
+    return max(hours, MINIMUM_DAYS * 24) if level is Level.DAY else hours
+
+
+def _refresh_policy(level: Level, hours: int) -> str:
     return (
-        f"select add_continuous_aggregate_policy('telemetry.{_NAMES[level]}', start_offset => interval '{days} days', "
+        f"select add_continuous_aggregate_policy('telemetry.{_NAMES[level]}', start_offset => interval '{hours} hours', "
         f"end_offset => interval '{_WIDTHS[level]}', schedule_interval => interval '{_EVERY[level]}')"
     )
 
@@ -182,13 +200,32 @@ async def _retain(connection: Connection, table: str, days: int | None) -> None:
         await connection.execute(f"select add_retention_policy('telemetry.{table}', interval '{days} days')")
 
 
+async def catch_up(connection: Connection, keep_days: int) -> None:
+    """Refresh what a policy will not reach any more when readings are kept for so few days. No transaction may be open."""
+    if await connection.fetchval(_REACHES, _NAMES[Level.MINUTE], keep_days * 24 + LEEWAY_HOURS):
+        await refresh(connection)
+
+
 async def refresh(connection: Connection) -> None:
     """Do now what the refresh policies do by and by, the finest first. No transaction may be open."""
     for level in Level:
         window = await connection.fetchrow(_WINDOW, _NAMES[level])
         assert window is not None  # noqa: S101 - set_policies() has made it
         low, high = (f"now() - interval '{window[edge]}'" for edge in ("low", "high"))
-        await connection.execute(f"call refresh_continuous_aggregate('telemetry.{_NAMES[level]}', {low}, {high})")
+        await _refresh(connection, f"call refresh_continuous_aggregate('telemetry.{_NAMES[level]}', {low}, {high})")
+
+
+async def _refresh(connection: Connection, call: str) -> None:
+    """It takes turns with a policy that is at the same stretch."""
+    for left in reversed(range(TRIES)):
+        try:
+            await connection.execute(call, timeout=REFRESH_SECONDS)
+        except asyncpg.LockNotAvailableError:
+            if not left:
+                raise
+            await asyncio.sleep(1)
+        else:
+            return
 
 
 async def drop_chunks(connection: Connection, before: datetime) -> int:

@@ -70,6 +70,7 @@ async def put(connection: Connection, wanted: Wanted, then: Retention) -> None:
     else:
         await retention_table.lift(connection, wanted.organization)
     if engine.name == "timescale":
+        await timescale_table.catch_up(connection, then.raw)
         await timescale_table.set_policies(connection, then.raw, then.levels)
 
 

@@ -85,9 +85,13 @@ class Subject:
             assert await timescale_table.drop_chunks(connection, day)
 
     async def keep(self, days: int) -> None:
-        """What `telemetry retention --raw` does to the policies."""
-        if self.engine.name == "timescale":
-            async with self.pool.acquire() as connection, connection.transaction():
+        """What `telemetry retention --raw` does, and what is done before anything goes."""
+        if self.engine.name == "native":
+            await self.settle()
+            return
+        async with self.pool.acquire() as connection:
+            await timescale_table.catch_up(connection, days)
+            async with connection.transaction():
                 await timescale_table.set_policies(connection, days, ROLLUP_DAYS)
                 await _pause(connection, self.engine)
 
@@ -204,10 +208,10 @@ async def test_readings_that_retention_drops_keep_their_rollups(subject: Subject
     await subject.write(*every(timedelta(minutes=7), 400))
     await subject.settle()
     before = [await read(subject.reads, DEVICES, START, START + DAY, step) for step in STEPS]
+    await subject.keep(1)
     await subject.drop_before(START + DAY)
     assert await subject.pool.fetchval("select count(*) from telemetry.telemetry where timestamp < $1", START + DAY) == 0
     await subject.write(*every(timedelta(minutes=7), 10, START + DAY + timedelta(minutes=1)))
-    await subject.keep(1)  # less than what has just gone
     await subject.settle()
     assert [await read(subject.reads, DEVICES, START, START + DAY, step) for step in STEPS] == before
 
@@ -221,6 +225,17 @@ async def test_rollups_of_readings_that_are_gone_stay_when_readings_are_kept_lon
     await subject.keep(KEEP_DAYS)
     await subject.settle()
     assert [await read(subject.reads, DEVICES, START, START + DAY, step) for step in STEPS] == before
+
+
+async def test_late_readings_that_go_at_once_are_in_the_rollups(subject: Subject) -> None:
+    await subject.write(*every(HOUR, 60))
+    await subject.settle()
+    await subject.write(*every(HOUR, 10, START + timedelta(minutes=10)))
+    due = [await expected(subject.pool, START, START + DAY, step) for step in STEPS]
+    await subject.keep(1)
+    await subject.drop_before(START + DAY)
+    await subject.settle()
+    assert [await read(subject.reads, DEVICES, START, START + DAY, step) for step in STEPS] == due
 
 
 async def test_a_turn_of_retention_goes_through(subject: Subject) -> None:
