@@ -76,9 +76,11 @@ select (config->>'start_offset')::interval > make_interval(hours => $2) from tim
 where proc_name = 'policy_refresh_continuous_aggregate' and hypertable_name = $1
 """
 _OLD_CHUNKS = """
-select c.chunk_name as name, c.range_start as low, c.range_end as high,
-    pg_total_relation_size(format('%I.%I', c.chunk_schema, c.chunk_name)) as bytes
-from timescaledb_information.chunks c
+select c.chunk_name as name, c.range_start as low, c.range_end as high, s.total_bytes as bytes
+from timescaledb_information.chunks c cross join lateral (
+    select d.total_bytes from chunks_detailed_size(format('%I.%I', c.hypertable_schema, c.hypertable_name)::regclass) d
+    where d.chunk_schema = c.chunk_schema and d.chunk_name = c.chunk_name
+) s
 where c.range_end <= $2 and (c.hypertable_schema, c.hypertable_name) in (
     select 'telemetry', $1::name
     union select materialization_hypertable_schema, materialization_hypertable_name
@@ -234,5 +236,5 @@ async def drop_chunks(connection: Connection, before: datetime) -> int:
 
 
 async def old_chunks(connection: Connection, table: str, before: datetime) -> list[asyncpg.Record]:
-    """Name, low, high and bytes of the chunks that end before a moment; without what is in the columnstore."""
+    """Name, low, high and bytes of the chunks that end before a moment, the columnstore included."""
     return list(await connection.fetch(_OLD_CHUNKS, table, before))

@@ -9,7 +9,7 @@ from launcher.embedded.postgres import SYSTEM_USER
 
 PREFIX = "IOTSPHERE_"
 # Read by the build and by the tests, not by the platform.
-OTHERS = {"IOTSPHERE_UI", "IOTSPHERE_TEST_POSTGRES_DSN", "IOTSPHERE_TEST_VALKEY_URL"}
+OTHERS = {"IOTSPHERE_UI", "IOTSPHERE_TEST_POSTGRES_DSN", "IOTSPHERE_TEST_VALKEY_URL", "IOTSPHERE_TEST_TIMESCALE_DSN"}
 
 
 def variables(environment: Iterable[str]) -> list[Check]:
