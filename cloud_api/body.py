@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
 
 BODY = "data"
 """What Litestar calls the body in its errors."""
+MOST_ERRORS = 50
+"""So many wrong fields are told of one request; whoever has more wrong asks again when he has mended these."""
 _PATH = re.compile(r" - at `\$([^`]+)`\Z")
 
 
@@ -19,11 +22,12 @@ def wrong_fields(raw: object, shape: object) -> list[dict[str, str]]:
         shape: the type that it must have.
 
     Returns:
-        Nothing when it is no object, or need be none.
+        At most MOST_ERRORS and one, which says that there are more; nothing when it is no object, or need be none.
     """
     if not isinstance(raw, dict) or not isinstance(shape, type) or not issubclass(shape, msgspec.Struct):
         return []
-    return [{"key": key, "message": message} for key, message in (*_fields(raw, shape), *_unknown(raw, shape))]
+    found = islice(chain(_fields(raw, shape), _unknown(raw, shape)), MOST_ERRORS + 1)
+    return [{"key": key, "message": message} for key, message in found]
 
 
 def _fields(raw: dict[str, Any], shape: type[msgspec.Struct]) -> Iterator[tuple[str, str]]:

@@ -2,8 +2,9 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 import asyncpg
@@ -14,7 +15,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from cloud_api.body import BODY, wrong_fields
+from cloud_api.body import BODY, MOST_ERRORS, wrong_fields
 from cloud_api.query import written
 from cloud_api.reasons import told
 from iotsphere.errors import (
@@ -43,6 +44,10 @@ STATUS_OF: Mapping[type[CallerError], int] = {
     TooManyRequests: 429,
 }
 AWAY = (TemporaryError, *postgres.AWAY, RedisConnectionError, RedisTimeoutError)
+MOST_SEARCHED = 64 * 1024
+"""Bytes of a body; in a larger one only the first wrong field is looked for, as the search takes time of everybody's."""
+LONGEST = 500
+"""Characters of a field's name or of a reason that are told: a caller may have written a megabyte of them."""
 _MISSING = re.compile(r"[Mm]issing required (?:field|query parameter) [`'](\w+)[`']")
 _UNKNOWN = re.compile(r"unknown field `([^`]+)`")
 _log = structlog.get_logger(__name__)
@@ -79,7 +84,7 @@ def on_caller_error(_: Request[Any, Any, Any], error: CallerError) -> Response[A
     """What the caller must change."""
     status = next((code for kind, code in STATUS_OF.items() if isinstance(error, kind)), 400)
     if isinstance(error, InvalidInput):
-        return problem(status, str(error), errors=[FieldProblem(*wrong) for wrong in error.errors])
+        return _wrong(status, (_cut(*wrong) for wrong in error.errors))
     if status == 401:
         return problem(status, str(error), headers={"WWW-Authenticate": "Bearer"})
     if isinstance(error, TooManyRequests) and error.retry_after_s is not None:
@@ -96,8 +101,15 @@ def on_away(_: Request[Any, Any, Any], error: Exception) -> Response[Any]:
 def on_validation_error(request: Request[Any, Any, Any], error: ValidationException) -> Response[Any]:
     """A body or parameter of the wrong shape."""
     told = [e for e in (error.extra or [{"message": error.detail}]) if isinstance(e, dict)]
-    fields = [_field_problem(request, e) for entry in told for e in _each(request, entry)]
-    return problem(422, "; ".join(f"{f.field}: {f.reason}" for f in fields), errors=fields)
+    return _wrong(422, (_field_problem(request, e) for entry in told for e in _each(request, entry)))
+
+
+def _wrong(status: int, fields: Iterable[FieldProblem]) -> Response[Any]:
+    """The first MOST_ERRORS of them, and whether there are more."""
+    found = list(islice(fields, MOST_ERRORS + 1))
+    told = found[:MOST_ERRORS]
+    detail = "; ".join(f"{f.field}: {f.reason}" for f in told)
+    return problem(status, detail + ("; and more" if len(found) > len(told) else ""), errors=told)
 
 
 def _each(request: Request[Any, Any, Any], error: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -105,12 +117,13 @@ def _each(request: Request[Any, Any, Any], error: Mapping[str, Any]) -> Sequence
     if error.get("source") != "body":
         return [error]
     declared = request.route_handler.parsed_fn_signature.parameters.get(BODY)
-    return (wrong_fields(_json(request), declared.annotation) if declared else []) or [error]
+    if not declared or len(_at_once(request.body()) or b"") > MOST_SEARCHED:
+        return [error]
+    return wrong_fields(_at_once(request.json()), declared.annotation) or [error]
 
 
-def _json(request: Request[Any, Any, Any]) -> object:
-    """The decoded body; it has been read, so that there is nothing to wait for."""
-    reading = request.json()
+def _at_once(reading: Coroutine[Any, Any, Any]) -> Any:
+    """The body, which has been read, so that there is nothing to wait for."""
     try:
         reading.send(None)
     except StopIteration as done:
@@ -125,12 +138,16 @@ def _field_problem(request: Request[Any, Any, Any], error: Mapping[str, Any]) ->
     within = [] if error.get("key") in (None, BODY) else [written(request.route_handler, str(error["key"]))]
     message = str(error.get("message", ""))
     if message == "'data'":
-        return FieldProblem("body", "is missing")
+        return _cut("body", "is missing")
     if named := _MISSING.search(message):
-        return FieldProblem(".".join([*within, named[1]]), "is missing")
+        return _cut(".".join([*within, named[1]]), "is missing")
     if named := _UNKNOWN.search(message):
-        return FieldProblem(".".join([*within, named[1]]), "is no field of this request")
-    return FieldProblem(".".join(within) or "body", told(message))
+        return _cut(".".join([*within, named[1]]), "is no field of this request")
+    return _cut(".".join(within) or "body", told(message))
+
+
+def _cut(field: str, reason: str) -> FieldProblem:
+    return FieldProblem(*(text if len(text) <= LONGEST else text[:LONGEST] + "…" for text in (field, reason)))
 
 
 def on_unstorable(_: Request[Any, Any, Any], error: asyncpg.DataError) -> Response[Any]:
@@ -141,6 +158,15 @@ def on_unstorable(_: Request[Any, Any, Any], error: asyncpg.DataError) -> Respon
 def on_too_deep(_: Request[Any, Any, Any], __: RecursionError) -> Response[Any]:
     """JSON within JSON within JSON."""
     return problem(400, "the body is nested too deeply")
+
+
+def on_no_text(request: Request[Any, Any, Any], error: UnicodeDecodeError) -> Response[Any]:
+    """A body that is no UTF-8: msgspec tells it by another error than what else is wrong with JSON."""
+    try:
+        (_at_once(request.body()) or b"").decode()
+    except UnicodeDecodeError as wrong:
+        return problem(400, f"the body is no UTF-8: {wrong.reason} at byte {wrong.start}")
+    return on_defect(request, error)
 
 
 def on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
@@ -160,6 +186,7 @@ HANDLERS: dict[int | type[Exception], Any] = {
     HTTPException: on_http_error,
     asyncpg.DataError: on_unstorable,
     RecursionError: on_too_deep,
+    UnicodeDecodeError: on_no_text,
     **dict.fromkeys(AWAY, on_away),
     Exception: on_defect,
 }

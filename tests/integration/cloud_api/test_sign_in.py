@@ -4,7 +4,9 @@ import asyncio
 import time
 
 import httpx
+import pytest
 
+from cloud_api.body import MOST_ERRORS
 from tests.support.cloud import PASSWORD, TestCloud, running_cloud
 from tests.support.pki import Pki
 
@@ -140,3 +142,30 @@ async def test_nobody_gives_rights_that_he_does_not_have(cloud: TestCloud) -> No
     assert (await (await cloud.http()).post("/api/v1/auth/login", json={"user": "root", "password": PASSWORD})).status_code == 200
     own = await cloud.http(cloud.token("admin", user="root", every=True))
     assert (await own.patch("/api/v1/users/root", json={"role": "viewer"})).status_code == 403
+
+
+def unknown_fields(count: int) -> bytes:
+    return b"{" + b",".join(b'"a%d":1' % number for number in range(count)) + b"}"
+
+
+async def sent(cloud: TestCloud, body: bytes) -> httpx.Response:
+    http = await cloud.http()
+    return await http.post("/api/v1/auth/login", content=body, headers={"Content-Type": "application/json"})
+
+
+async def test_of_a_body_full_of_wrong_fields_little_is_told(cloud: TestCloud) -> None:
+    some = await sent(cloud, unknown_fields(5000))
+    assert (some.status_code, len(some.json()["errors"])) == (422, MOST_ERRORS)
+    assert [e["field"] for e in some.json()["errors"][:3]] == ["user", "password", "a0"]
+    assert some.json()["detail"].endswith("; and more")
+    assert len(some.content) < 8192
+    huge = await sent(cloud, unknown_fields(90_000))  # nothing is looked for in it
+    assert (huge.status_code, len(huge.json()["errors"])) == (422, 1)
+    long = await sent(cloud, b'{"' + b"a" * 900_000 + b'":1,"user":"x"}')
+    assert (long.status_code, len(long.content) < 8192) == (422, True)
+
+
+@pytest.mark.parametrize("body", [b'{"user":"\xff"}', b'{"\xff":1}', b'{"user":"a\\n\xc3","password":5}', b'"\xc3\x28"', b"\xff"])
+async def test_json_that_is_no_utf_8_is_the_callers_mistake(cloud: TestCloud, body: bytes) -> None:
+    answer = await sent(cloud, body)
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")

@@ -3,7 +3,7 @@ from typing import Annotated
 import msgspec
 import pytest
 
-from cloud_api.body import wrong_fields
+from cloud_api.body import MOST_ERRORS, wrong_fields
 
 
 class Part(msgspec.Struct):
@@ -35,3 +35,9 @@ def test_what_is_right_is_not_named() -> None:
 @pytest.mark.parametrize(("raw", "shape"), [([], Shape), (None, Shape), ({"a": 1}, dict), ({"a": 1}, list[int])])
 def test_there_are_fields_only_where_an_object_shall_be_one(raw: object, shape: object) -> None:
     assert wrong_fields(raw, shape) == []
+
+
+def test_the_search_ends_with_one_more_than_is_told() -> None:
+    found = wrong_fields({f"u{number}": 1 for number in range(90_000)}, Shape)
+    assert len(found) == MOST_ERRORS + 1
+    assert found[-1]["message"] == f"Object contains unknown field `u{MOST_ERRORS - 2}`"  # two are missing

@@ -55,3 +55,22 @@ def test_all_wrong_fields_are_named() -> None:
 def test_a_known_wait_is_told_as_the_header_wants_it() -> None:
     assert errors.on_caller_error(REQUEST, TooManyRequests("x", 12.1)).headers["Retry-After"] == "13"
     assert "Retry-After" not in errors.on_caller_error(REQUEST, TooManyRequests("x")).headers
+
+
+def test_fifty_wrong_fields_are_told_and_that_there_are_more() -> None:
+    answer = errors.on_caller_error(REQUEST, InvalidInput("f0", "x", *((f"f{number}", "x") for number in range(1, 51))))
+    assert [e.field for e in answer.content.errors] == [f"f{number}" for number in range(50)]
+    assert answer.content.detail.endswith("f49: x; and more")
+    answer = errors.on_caller_error(REQUEST, InvalidInput("f0", "x", *((f"f{number}", "x") for number in range(1, 50))))
+    assert (len(answer.content.errors), answer.content.detail[-6:]) == (50, "f49: x")
+
+
+def test_a_very_long_name_is_told_by_its_beginning() -> None:
+    extra = [{"key": "data", "message": f"Object contains unknown field `{'a' * 900_000}`"}]
+    [told] = errors.on_validation_error(REQUEST, ValidationException(extra=extra)).content.errors
+    assert told.field == "a" * errors.LONGEST + "…"
+
+
+def test_a_text_of_ours_that_is_no_utf_8_is_our_mistake() -> None:
+    error = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+    assert errors.on_no_text(RequestFactory().post(data={"user": "ä"}), error).status_code == 500
