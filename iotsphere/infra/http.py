@@ -8,6 +8,8 @@ from typing import Any
 
 import uvicorn
 
+from iotsphere.infra.http_protocol import BoundedHttp
+
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -49,7 +51,7 @@ async def serve(
         OSError: the port is taken.
     """
     config = uvicorn.Config(
-        app, loop="none", http="httptools", ws="wsproto", lifespan="on", log_config=None, access_log=False,
+        app, loop="none", http=BoundedHttp, ws="wsproto", lifespan="on", log_config=None, access_log=False,
         server_header=False, proxy_headers=False, timeout_graceful_shutdown=5, ws_max_size=64 * 1024, ws_ping_interval=None,
     )  # fmt: skip
     server = _Server(config)
