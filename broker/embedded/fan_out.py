@@ -24,7 +24,10 @@ class FanOut:
     """
 
     def __init__(self, registry: Registry, limits: Limits, sessions: KeptSessions) -> None:
-        self.retained = Retained(limits.retained, limits.retained_bytes)
+        self.retained = Retained(
+            limits.retained, limits.retained_bytes,
+            sender_messages=limits.sender_retained, sender_bytes=limits.sender_retained_bytes,
+        )  # fmt: skip
         self._registry = registry
         self._sessions = sessions
         self._filters: TopicTree[dict[Session, int]] = TopicTree()

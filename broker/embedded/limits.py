@@ -34,6 +34,7 @@ class Limits:
         kept_sessions: of clients that are away; policy: the one that has been away longest is forgotten.
         kept_bytes: payload held for all of them; policy: refuse.
         retained, retained_bytes: retained messages, and their payload; policy: the one that was set first goes.
+        sender_retained, sender_retained_bytes: the same of one sender; policy: his own that was set first goes.
         subscriptions, service_subscriptions: filters of one session.
         topics_cached: topics whose route a connection remembers.
     """
@@ -66,6 +67,8 @@ class Limits:
     kept_bytes: int = 32 << 20
     retained: int = 20_000
     retained_bytes: int = 16 << 20
+    sender_retained: int = 100
+    sender_retained_bytes: int = 256 * 1024
     subscriptions: int = 100
     service_subscriptions: int = 10_000
     topics_cached: int = 64

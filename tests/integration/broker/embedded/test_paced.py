@@ -37,7 +37,7 @@ async def test_more_filters_in_one_packet_than_a_turn_may_take_end_the_connectio
 async def test_many_retained_messages_come_in_turns_with_the_others_and_all_of_them(
     pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with running_broker(pki, Limits(turn=8)) as it:
+    async with running_broker(pki, Limits(turn=8, sender_retained=400)) as it:
         device, per_turn, turn = await it.client("d"), Counter[int](), 0
         expected = {topics.command_response("d", str(n)) for n in range(400)}
         device.write(b"".join(encode_publish(topic, b"x", 0, retain=True) for topic in expected))
