@@ -72,9 +72,9 @@ class History:
     ) -> Series:
         """Readings in [start, end); None means all measurements, at most MEASUREMENTS: those of ``first``, then by the alphabet.
 
-        A measurement with more than ``max_points`` readings is thinned to its lowest and highest in equal stretches of the time
-        that it spans, and all of them further when the answer would have more than CELLS cells. Nothing is invented: a gap stays
-        a gap.
+        A measurement with more than ``max_points`` readings is thinned to its last one and to its lowest and highest in equal
+        stretches of the time that it spans, and all of them further when the answer would have more than CELLS cells. Nothing is
+        invented: a gap stays a gap.
 
         Raises:
             StoreUnavailable: PostgreSQL is away.

@@ -24,29 +24,38 @@ class Column:
 
 
 def thin(column: Column, max_points: int) -> Column:
-    """At most ``max_points`` readings: the lowest and the highest of each of half as many equal stretches of the time they span.
+    """At most ``max_points`` readings: the last one, and the lowest and the highest of equal stretches of the time before it.
 
-    What was thinned already comes out as it is. An empty stretch stays empty.
+    The first one fills up an even number; of two, one is what lies furthest from the last. What was thinned already comes out
+    as it is. An empty stretch stays empty.
     """
     if len(column.moments) <= max_points:
         return column
-    kept = array("q"), array("d")
-    for low, high in _stretches(column.moments, max(1, max_points // 2)):
-        stretch = column.values[low:high]
-        for position in sorted({low + stretch.index(min(stretch)), low + stretch.index(max(stretch))}):
-            kept[0].append(column.moments[position])
-            kept[1].append(column.values[position])
-    return Column(*kept)
+    kept = _kept(column, max_points)
+    return Column(array("q", (column.moments[p] for p in kept)), array("d", (column.values[p] for p in kept)))
 
 
-def _stretches(moments: "array[int]", count: int) -> Iterator[tuple[int, int]]:
-    """Positions [low, high) of each stretch that is not empty."""
-    start, end = moments[0], moments[-1] + 1
-    low = 0
-    while low < len(moments):
+def _kept(column: Column, max_points: int) -> list[int]:
+    """Positions in their order; there are more than can be kept."""
+    values, last = column.values, len(column.values) - 1
+    if max_points < 2:
+        return [last]
+    if max_points == 2:
+        return [max(range(last), key=lambda p: abs(values[p] - values[last])), last]
+    kept = [] if max_points % 2 else [0]
+    for low, high in _stretches(column.moments, len(kept), last, (max_points - 1) // 2):
+        stretch = values[low:high]
+        kept += sorted({low + stretch.index(min(stretch)), low + stretch.index(max(stretch))})
+    return [*kept, last]
+
+
+def _stretches(moments: "array[int]", low: int, stop: int, count: int) -> Iterator[tuple[int, int]]:
+    """Positions [low, high) of each stretch between the two that is not empty."""
+    start, end = moments[low], moments[stop - 1] + 1
+    while low < stop:
         number = (moments[low] - start) * count // (end - start)
         edge = -(-(end - start) * (number + 1) // count) + start
-        high = bisect_left(moments, edge, low)
+        high = bisect_left(moments, edge, low, stop)
         yield low, high
         low = high
 

@@ -56,8 +56,8 @@ async def history(
     resolution: Resolution = AUTO,
     aggregates: Aggregates = None,
 ) -> Response[HistoryView] | Stream:
-    """In columns of at most max_points. Short stretches and few readings come as they are, thinned to lows and highs where they
-    are too many; else in buckets, with their mean, and of lowest, highest and so on what is asked for.
+    """In columns of at most max_points. Short stretches and few readings come as they are, thinned to the last one and to lows
+    and highs where they are too many; else in buckets, with their mean, and of lowest, highest and so on what is asked for.
 
     With `Accept: text/csv` or `application/x-ndjson` all raw readings as a stream of lines, however many there are. A transfer
     that breaks off has no end: HTTP clients call that an error.

@@ -59,7 +59,7 @@ async def test_a_burst_is_thinned_over_its_own_time_and_not_over_all_that_was_as
     await cloud.readings("pump-1", "flow", {at(1800 + 2 * i): 50.0 if i == 7 else float(i) for i in range(19)})
     query = {"from": at(0).isoformat(), "to": at(3600).isoformat(), "max_points": "5"}
     columns = (await (await cloud.member("viewer")).get("/api/v1/telemetry/pump-1", params=query)).json()["columns"]
-    assert columns["flow"] == [0.0, 50.0, 10.0, 18.0]
+    assert columns["flow"] == [0.0, 50.0, 9.0, 17.0, 18.0]
 
 
 async def test_wrong_windows_are_named(cloud: TestCloud) -> None:

@@ -33,12 +33,20 @@ def test_peaks_and_gaps_stay() -> None:
 
 def test_a_burst_in_a_long_silence_is_not_one_stretch() -> None:
     burst = column({10_000_000 + 2 * n: float(n % 4) for n in range(19)})
-    assert len(points(thin(burst, 5))) == 4
+    assert len(points(thin(burst, 5))) == 5
     assert len(points(thin(burst, 10))) == 10
 
 
+def test_the_newest_reading_is_always_there_and_all_places_are_used() -> None:
+    full = column({n: 80.0 if n == 4 else float(n) for n in range(30)})
+    found = [points(thin(full, most)) for most in range(1, 9)]
+    assert [len(kept) for kept in found] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert all(kept[29] == 29.0 for kept in found)
+    assert found[1:4] == [{4: 80.0, 29: 29.0}, {0: 0.0, 4: 80.0, 29: 29.0}, {0: 0.0, 1: 1.0, 4: 80.0, 29: 29.0}]
+
+
 @given(
-    st.dictionaries(st.integers(0, 9999), st.floats(-1e6, 1e6), min_size=1, max_size=300), st.integers(2, 50), st.integers(0, 300)
+    st.dictionaries(st.integers(0, 9999), st.floats(-1e6, 1e6), min_size=1, max_size=300), st.integers(3, 50), st.integers(0, 300)
 )
 def test_whatever_comes_out_was_there_and_is_few_and_keeps_the_extremes(full: dict[int, float], most: int, cut: int) -> None:
     whole = column(full)
@@ -46,7 +54,8 @@ def test_whatever_comes_out_was_there_and_is_few_and_keeps_the_extremes(full: di
     found = points(thinned)
     assert list(thinned.moments) == sorted(thinned.moments)
     assert found.items() <= full.items()
-    assert len(found) <= max(most, 2)
+    assert len(found) <= most
+    assert thinned.moments[-1] == max(full)
     assert (min(found.values()), max(found.values())) == (min(full.values()), max(full.values()))
     # Page by page keeps the same promises, wherever the pages end.
     edge = sorted(full)[min(cut, len(full) - 1)]
@@ -54,7 +63,8 @@ def test_whatever_comes_out_was_there_and_is_few_and_keeps_the_extremes(full: di
     rest = Column(whole.moments[len(first.moments) :], whole.values[len(first.moments) :])
     paged = points(thin(thin(first, most).followed_by(rest), most))
     assert paged.items() <= full.items()
-    assert len(paged) <= max(most, 2)
+    assert len(paged) <= most
+    assert max(paged) == max(full)
     assert (min(paged.values()), max(paged.values())) == (min(full.values()), max(full.values()))
 
 
