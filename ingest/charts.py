@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ingest.batch import POSTGRES_EPOCH_US
-from ingest.history import History
+from ingest.history import History, Series
 from ingest.resolution import RAW
 from ingest.rollups import Buckets, named_sources, reads_raw, step_for
 from iotsphere.errors import InvalidInput
@@ -52,6 +52,7 @@ class Chart:
     Attributes:
         step: width of the buckets, whose beginnings ``ts`` are; RAW: readings.
         values: readings, or the mean of each bucket.
+        lows, highs: lowest and highest of each bucket; of readings the values themselves.
         aggregates: by name, the columns that were asked for; of buckets only.
         sources: where the readings come from; empty when it was not looked at.
         downsampled: whether a column stands for more readings than it has places.
@@ -60,6 +61,8 @@ class Chart:
     step: timedelta
     ts: Sequence[float]
     values: Columns
+    lows: Columns
+    highs: Columns
     aggregates: Mapping[str, Columns]
     sources: Sequence[str]
     downsampled: bool
@@ -83,7 +86,7 @@ class Charts:
                 series = await self._history.history(
                     device, asked.start, asked.end, asked.measurements, asked.max_points, first=asked.first
                 )
-            return Chart(step=RAW, ts=series.ts, values=series.values, aggregates={}, sources=(), downsampled=series.downsampled)
+            return _raw(series)
         return (await self.many([device], asked))[device]
 
     async def _is_raw(self, device: str, asked: Question) -> bool:
@@ -116,6 +119,13 @@ class Charts:
         return {device: _chart(found[device], step, asked) for device in devices}
 
 
+def _raw(found: Series) -> Chart:
+    return Chart(
+        step=RAW, ts=found.ts, values=found.values, lows=found.values, highs=found.values, aggregates={}, sources=(),
+        downsampled=found.downsampled,
+    )  # fmt: skip
+
+
 def most_points(devices: int, asked: Question) -> int:
     """Points of a column, so that the whole answer stays within CELLS."""
     return max(1, min(asked.max_points, CELLS // _columns(devices, asked)))
@@ -140,6 +150,8 @@ def _columns(devices: int, asked: Question) -> int:
 def _chart(found: Mapping[str, Buckets], step: timedelta, asked: Question) -> Chart:
     moments = sorted({moment for buckets in found.values() for moment in buckets.moments})
     place = {moment: position for position, moment in enumerate(moments)}
+    kinds = {"avg", "min", "max", *asked.aggregates}
+    columns = {kind: {name: _spread(buckets, kind, place) for name, buckets in found.items()} for kind in kinds}
     bits = 0
     for buckets in found.values():
         for source in set(buckets.sources):
@@ -147,8 +159,10 @@ def _chart(found: Mapping[str, Buckets], step: timedelta, asked: Question) -> Ch
     return Chart(
         step=step,
         ts=[(moment + POSTGRES_EPOCH_US) / 1000 for moment in moments],
-        values={name: _spread(buckets, "avg", place) for name, buckets in found.items()},
-        aggregates={kind: {name: _spread(buckets, kind, place) for name, buckets in found.items()} for kind in asked.aggregates},
+        values=columns["avg"],
+        lows=columns["min"],
+        highs=columns["max"],
+        aggregates={kind: columns[kind] for kind in asked.aggregates},
         sources=named_sources(bits),
         downsampled=any(count > 1 for buckets in found.values() for count in buckets.counts),
     )

@@ -10,6 +10,7 @@ from cloud_api.auth import Principal
 from cloud_api.domain.devices import table
 from cloud_api.domain.devices.service import known_type
 from cloud_api.domain.devices.table import Ownership
+from cloud_api.domain.telemetry.marks import marks_of
 from cloud_api.domain.telemetry.schemas import AverageColumns, AverageView, Count
 from cloud_api.domain.telemetry.window import Window, ms
 from cloud_api.tenancy import Tenancy
@@ -17,7 +18,7 @@ from ingest.batch import POSTGRES_EPOCH_US
 from ingest.history import History
 from ingest.resolution import name_of
 from ingest.rollups import STEPS, Buckets, step_for
-from iotsphere.devices._spec import DeviceType
+from iotsphere.devices._spec import DeviceType, Measurement
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class Averages:
         buckets = combined(await self._buckets(included, wanted.measurement, over, step))
         others = combined(await self._buckets(left_out, wanted.measurement, over, STEPS[-1]))
         readings = sum(b.count for b in buckets.values())
+        shown = columns(buckets)
         return AverageView(
             measurement=wanted.measurement,
             unit=self._unit(wanted),
@@ -78,7 +80,8 @@ class Averages:
             simulated=any(o.simulated for o in included),
             resolution=name_of(step),
             step_s=step.total_seconds(),
-            columns=columns(buckets),
+            columns=shown,
+            quality=marks_of(self._declared(wanted), shown.min, shown.max),
         )
 
     async def _buckets(self, owned: Sequence[Ownership], measurement: str, over: Window, step: timedelta) -> list[Buckets]:
@@ -92,9 +95,13 @@ class Averages:
 
     def _unit(self, wanted: Wanted) -> str:
         """Known when all types in question that declare the measurement agree on it."""
-        candidates = [t for key, t in self._types.items() if wanted.device_type in (None, key)]
-        units = {m.unit for t in candidates if (m := t.measurement(wanted.measurement)) is not None}
+        units = {m.unit for m in self._declared(wanted)}
         return units.pop() if len(units) == 1 else ""
+
+    def _declared(self, wanted: Wanted) -> list[Measurement]:
+        """As each type in question declares it."""
+        candidates = [t for key, t in self._types.items() if wanted.device_type in (None, key)]
+        return [m for t in candidates if (m := t.measurement(wanted.measurement)) is not None]
 
 
 def combined(parts: Iterable[Buckets]) -> dict[int, Bucket]:

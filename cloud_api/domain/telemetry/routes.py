@@ -58,6 +58,7 @@ async def history(
 ) -> Response[HistoryView] | Stream:
     """In columns of at most max_points. Short stretches and few readings come as they are, thinned to the last one and to lows
     and highs where they are too many; else in buckets, with their mean, and of lowest, highest and so on what is asked for.
+    Nothing is filtered: `quality` says which points are out of range or undeclared.
 
     With `Accept: text/csv` or `application/x-ndjson` all raw readings as a stream of lines, however many there are. A transfer
     that breaks off has no end: HTTP clients call that an error.
@@ -142,7 +143,10 @@ async def average(
     max_points: MaxPoints = 500,
     resolution: Resolution = AUTO,
 ) -> Response[AverageView]:
-    """Over all readings of the devices that you may see, and bucket by bucket; without simulated ones unless asked for."""
+    """Over all readings of the devices that you may see, and bucket by bucket; without simulated ones unless asked for.
+
+    Readings that are out of range count like all others: `quality` says which buckets hold some.
+    """
     wanted = Wanted(measurement, device_type, organization, include_simulated)
     step = wished(None, max_points, resolution, None).step
     if step == RAW:

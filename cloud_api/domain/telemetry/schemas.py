@@ -1,8 +1,23 @@
 """Telemetry on the wire. Times are ms since the Unix epoch."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
+
+
+class Marks(msgspec.Struct, kw_only=True, frozen=True):
+    """Points of a column that are shown, and counted, though the device's type does not allow them as it is declared now.
+
+    Attributes:
+        quality: out_of_range: beyond ``low`` or ``high``, null for none; undeclared: the type does not know the measurement.
+        positions: of the points, from 0; of a bucket its lowest or highest reading is out of range. Null: all of them.
+    """
+
+    quality: Literal["out_of_range", "undeclared"]
+    low: float | None
+    high: float | None
+    positions: list[int] | None
 
 
 class DeviceHistory(msgspec.Struct, kw_only=True, frozen=True):
@@ -13,6 +28,7 @@ class DeviceHistory(msgspec.Struct, kw_only=True, frozen=True):
         columns: readings as they came; or for each bucket, which begins at ``ts``, their mean.
         aggregates: of each bucket, what was asked for: by min | max | avg | count | sum | first | last, then by measurement.
         downsampled: whether a column stands for more readings than it has places.
+        quality: by measurement, which points are out of range or undeclared; a measurement without any has no entry.
     """
 
     device: str
@@ -22,6 +38,7 @@ class DeviceHistory(msgspec.Struct, kw_only=True, frozen=True):
     columns: dict[str, Sequence[float | None]]
     aggregates: dict[str, dict[str, Sequence[float | None]]]
     downsampled: bool
+    quality: dict[str, Marks]
 
 
 class HistoryView(DeviceHistory, kw_only=True, frozen=True, rename={"from_": "from"}):
@@ -112,7 +129,7 @@ class AverageColumns(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class AverageView(msgspec.Struct, kw_only=True, frozen=True, rename={"from_": "from"}):
-    """Mean over all readings of a measurement.
+    """Mean over all readings of a measurement, those that are out of range too.
 
     Attributes:
         average: null when there is no reading.
@@ -120,6 +137,7 @@ class AverageView(msgspec.Struct, kw_only=True, frozen=True, rename={"from_": "f
         left_out: simulated devices, unless asked for.
         simulated: whether any of what is included is simulated.
         resolution: the width of the buckets in ``columns``, such as 1h; ``step_s``: the same in seconds.
+        quality: buckets that hold readings which no type allows that declares the measurement; null when there are none.
     """
 
     measurement: str
@@ -133,3 +151,4 @@ class AverageView(msgspec.Struct, kw_only=True, frozen=True, rename={"from_": "f
     resolution: str
     step_s: float
     columns: AverageColumns
+    quality: Marks | None

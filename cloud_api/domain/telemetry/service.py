@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from cloud_api.auth import Principal
 from cloud_api.domain.devices.service import Devices
 from cloud_api.domain.devices.table import Addressee, Ownership
+from cloud_api.domain.telemetry.marks import marks
 from cloud_api.domain.telemetry.schemas import DeviceHistory, HistoriesView, HistoryView, LatestReadings, NewestValue
 from cloud_api.domain.telemetry.scope import Scope, Scopes
 from cloud_api.domain.telemetry.window import Window, ms
@@ -77,8 +78,8 @@ class Telemetry:
         shown = self._shown(row.id, row.device_type, chart, simulated=row.simulated)
         view = HistoryView(
             device=shown.device, simulated=shown.simulated, unit=shown.unit, title=shown.title, columns=shown.columns,
-            aggregates=shown.aggregates, downsampled=shown.downsampled, from_=ms(wanted.start), to=ms(wanted.end),
-            resolution=name_of(chart.step), step_s=chart.step.total_seconds() or None,
+            aggregates=shown.aggregates, downsampled=shown.downsampled, quality=shown.quality,
+            from_=ms(wanted.start), to=ms(wanted.end), resolution=name_of(chart.step), step_s=chart.step.total_seconds() or None,
         )  # fmt: skip
         return Answer(view, _sources(chart, row.simulated))
 
@@ -147,6 +148,7 @@ class Telemetry:
             columns={**chart.values, "ts": chart.ts},
             aggregates={kind: dict(columns) for kind, columns in chart.aggregates.items()},
             downsampled=chart.downsampled,
+            quality=marks(self._types.get(device_type), chart.lows, chart.highs),
         )
 
     async def latest(self, principal: Principal, device: str) -> LatestReadings:
@@ -174,7 +176,7 @@ class Telemetry:
 def empty(asked: Question, devices: int) -> Chart:
     """The chart of a stretch in which the device was somebody else's."""
     step = step_for(asked.start, asked.end, most_points(devices, asked)) if asked.step is None else asked.step
-    return Chart(step=step, ts=[], values={}, aggregates={}, sources=(), downsampled=False)
+    return Chart(step=step, ts=[], values={}, lows={}, highs={}, aggregates={}, sources=(), downsampled=False)
 
 
 def _own(simulated: bool) -> str:

@@ -29,6 +29,7 @@ async def test_columns_are_equally_long_with_gaps_where_nothing_was(cloud: TestC
                 "flow": [1.0, None, 3.0], "pressure": [None, 5.0, 6.0], "undeclared": [None, None, 7.0],
             },
             "downsampled": False,
+            "quality": {"undeclared": {"quality": "undeclared", "low": None, "high": None, "positions": None}},
         }  # fmt: skip
         assert answer.headers["x-data-source"] == "device"
 
@@ -52,6 +53,23 @@ async def test_many_points_are_thinned(cloud: TestCloud) -> None:
     assert answer["downsampled"] is True
     assert 10 < len(answer["columns"]["ts"]) <= 100
     assert max(answer["columns"]["flow"]) == 6.0
+
+
+async def test_readings_out_of_range_are_there_and_marked(cloud: TestCloud) -> None:
+    await cloud.device("pump-1")
+    await cloud.readings("pump-1", "flow", {at(i): 999.0 if i == 70 else -5.0 if i == 130 else 100.0 for i in range(0, 180, 10)})
+    await cloud.readings("pump-1", "pressure", {at(0): 2.0})
+    viewer = await cloud.member("viewer")
+    query = {"from": at(0).isoformat(), "to": at(180).isoformat()}
+    raw = (await viewer.get("/api/v1/telemetry/pump-1", params=query)).json()
+    assert raw["quality"] == {"flow": {"quality": "out_of_range", "low": 0, "high": 100, "positions": [7, 13]}}
+    assert [raw["columns"]["flow"][at] for at in raw["quality"]["flow"]["positions"]] == [999.0, -5.0]
+    minutes = (await viewer.get("/api/v1/telemetry/pump-1", params={**query, "resolution": "1m"})).json()
+    assert (minutes["quality"]["flow"]["positions"], minutes["aggregates"]) == ([1, 2], {})
+    many = (await viewer.get("/api/v1/telemetry", params={**query, "resolution": "1m"})).json()
+    assert many["devices"][0]["quality"] == minutes["quality"]
+    mean = (await viewer.get("/api/v1/telemetry/average", params={**query, "measurement": "flow"})).json()
+    assert (mean["quality"], mean["included"]["readings"]) == (minutes["quality"]["flow"], 18)
 
 
 async def test_a_burst_is_thinned_over_its_own_time_and_not_over_all_that_was_asked_for(cloud: TestCloud) -> None:
