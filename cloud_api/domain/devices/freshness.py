@@ -25,8 +25,13 @@ def stale_after_s(interval_s: float | None) -> float | None:
     return None if interval_s is None else INTERVALS * interval_s
 
 
-def is_stale(newest_ms: float | None, after_s: float | None, now_ms: float) -> bool | None:
-    """Whether the newest reading is too old, or there is none; None: nobody knows how old it may be."""
+def is_stale(newest_ms: float | None, after_s: float | None, now_ms: float, *, connected: bool = True) -> bool | None:
+    """Whether a connected device's newest reading is too old, or there is none; None: nobody knows how old it may be.
+
+    Of a device that is not connected that is said, and nothing else.
+    """
+    if not connected:
+        return False
     if newest_ms is None:
         return True
     return None if after_s is None else now_ms - newest_ms > after_s * 1000

@@ -25,11 +25,13 @@ class LatestView(msgspec.Struct, frozen=True):
 
     Attributes:
         ts: ms since the Unix epoch.
+        source: device | simulation | replay | import | predicted | manual.
         quality: null for a good one; out_of_range: beyond what its type declares; undeclared: its type does not know it.
     """
 
     value: float | None
     ts: float
+    source: str
     quality: str | None
 
 
@@ -44,7 +46,8 @@ class Device(msgspec.Struct, kw_only=True, frozen=True):
     """A device with its presence and newest readings.
 
     Attributes:
-        stale: no reading for ``stale_after_s``; None when that is not known.
+        stale: it is connected, and no reading came for ``stale_after_s``, or none ever; None when that time is not known. False
+            of one that is not connected: that is said before all else (``presence``).
         stale_after_s: 3 × the reporting interval that its type declares, else 3 × the median of the last 20 distances between
             its readings; None when there are too few to tell.
         has_delta: something that is desired of it, in any of its shadows, is not in effect; stuck_since: the earliest of that.

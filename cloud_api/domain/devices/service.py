@@ -172,7 +172,7 @@ class Devices:
         return [self._view(row, latest[row.id], after[row.id]) for row in rows]
 
     def _view(self, row: DeviceRow, latest: Latest, after_s: float | None) -> Device:
-        newest = freshness.last_data_at(latest)
+        newest, own = freshness.last_data_at(latest), own_source(simulated=row.simulated)
         return Device(
             id=row.id,
             device_type=row.device_type,
@@ -186,15 +186,15 @@ class Devices:
             presence=presence(row),
             status_text=status_text(row),
             last_data_at=newest,
-            stale=freshness.is_stale(newest, after_s, self._clock() * 1000),
+            stale=freshness.is_stale(newest, after_s, self._clock() * 1000, connected=row.connected is True),
             stale_after_s=after_s,
             has_delta=row.stuck_since is not None,
             stuck_since=row.stuck_since,
-            latest={name: LatestView(v.value, v.ts, v.quality) for name, v in latest.items()},
+            latest={name: LatestView(v.value, v.ts, v.source or own, v.quality) for name, v in latest.items()},
         )
 
     async def stale(self, devices: Sequence[Reporter]) -> int:
-        """How many of the devices count as stale."""
+        """How many of the devices, which are connected, count as stale."""
         read = await self._history.latest_many([device for device, _, _ in devices])
         after, now = await self._stale_after_s(devices), self._clock() * 1000
         newest = {device: freshness.last_data_at(_clipped(read.get(device, {}), since)) for device, _, since in devices}
@@ -206,6 +206,11 @@ class Devices:
 
 def _clipped(latest: Latest, owned_from: datetime | None) -> Latest:
     return freshness.since(latest, owned_from.timestamp() * 1000 if owned_from else None)
+
+
+def own_source(*, simulated: bool) -> str:
+    """The source of readings that say none: their device."""
+    return "simulation" if simulated else "device"
 
 
 def known_type(types: Mapping[str, DeviceType], key: str | None, field: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cloud_api.auth import Principal
-from cloud_api.domain.devices.service import Devices
+from cloud_api.domain.devices.service import Devices, own_source
 from cloud_api.domain.devices.table import Addressee, Ownership
 from cloud_api.domain.telemetry.marks import marks
 from cloud_api.domain.telemetry.schemas import DeviceHistory, HistoriesView, HistoryView, LatestReadings, NewestValue
@@ -158,7 +158,7 @@ class Telemetry:
             NotFound: there is no such device, or none that the user may see.
         """
         row = await self._devices.addressee(principal, device)
-        found, own = (await self._devices.latest([row]))[device], _own(row.simulated)
+        found, own = (await self._devices.latest([row]))[device], own_source(simulated=row.simulated)
         newest = {k: NewestValue(value=v.value, ts=v.ts, source=v.source or own, quality=v.quality) for k, v in found.items()}
         return LatestReadings(device=row.id, simulated=row.simulated, unit=self._units(row.device_type, newest), latest=newest)
 
@@ -179,12 +179,7 @@ def empty(asked: Question, devices: int) -> Chart:
     return Chart(step=step, ts=[], values={}, lows={}, highs={}, aggregates={}, sources=(), downsampled=False)
 
 
-def _own(simulated: bool) -> str:
-    """The source of readings that say none: their device."""
-    return "simulation" if simulated else "device"
-
-
 def _sources(chart: Chart, simulated: bool) -> Sequence[str]:
     """What the readings say; raw ones are not looked at one by one, and say what their device is."""
-    own = _own(simulated)
+    own = own_source(simulated=simulated)
     return [own if source == "device" else source for source in chart.sources] or [own]

@@ -9,6 +9,8 @@ export interface Latest {
   ts: number;
   /** As the server marked it; what comes live is not marked. */
   quality?: Quality | null;
+  /** Where it comes from, as the server says; what comes live comes from the device. */
+  source?: string;
 }
 export type LatestByMeasurement = Record<string, Latest>;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Measurement } from "../io/types.ts";
-import { qualityOf } from "./quality.ts";
+import { originOf, qualityOf } from "./quality.ts";
 
 const declared: Measurement = { key: "a", title: "A", unit: "", low: 0, high: 10, interval_s: 10, widget: "number", decimals: 1 };
 
@@ -18,5 +18,13 @@ describe("qualityOf", () => {
 
   it("is nothing where nothing was read", () => {
     expect(qualityOf(declared, undefined)).toBeNull();
+  });
+});
+
+describe("originOf", () => {
+  it("is said of what the device did not send itself", () => {
+    const from = (source?: string) => originOf({ value: 1, ts: 1, ...(source ? { source } : {}) });
+    expect([from(), from("device"), from("simulation")]).toEqual([null, null, null]);
+    expect([from("import"), from("manual"), from("other")]).toEqual(["Imported", "Entered by hand", "other"]);
   });
 });

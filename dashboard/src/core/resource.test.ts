@@ -15,6 +15,14 @@ function boxed() {
 }
 
 describe("Resource", () => {
+  it("knows when there is no such thing", async () => {
+    const { asked, resource } = made();
+    const load = resource.load();
+    asked[0]!.fail(Object.assign(new Error("there is no device nope"), { status: 404 }));
+    await load;
+    expect(resource.value).toEqual({ state: "failed", message: "there is no device nope", missing: true });
+  });
+
   it("keeps the answer of the last request, whichever comes first", async () => {
     const { asked, resource } = made();
     const loads = [resource.load(), resource.load()];
@@ -82,7 +90,7 @@ describe("Resource", () => {
     const first = resource.load();
     asked[0]!.fail(new TypeError("Failed to fetch"));
     await first;
-    expect(resource.value).toEqual({ state: "failed", message: "The platform cannot be reached." });
+    expect(resource.value).toEqual({ state: "failed", message: "The platform cannot be reached.", missing: false });
   });
 
   it("tells of a failure only when there is nothing to show", async () => {
@@ -90,7 +98,7 @@ describe("Resource", () => {
     const first = resource.load();
     asked[0]!.fail(new Error("away"));
     await first;
-    expect(resource.value).toEqual({ state: "failed", message: "away" });
+    expect(resource.value).toEqual({ state: "failed", message: "away", missing: false });
     const second = resource.load();
     asked[1]!.answer(1);
     await second;

@@ -1,7 +1,7 @@
 import { said } from "./said.ts";
 
-/** What a panel knows about its data: nothing yet, a failure, or the data. */
-export type Loaded<T> = { state: "loading" } | { state: "failed"; message: string } | { state: "ready"; data: T };
+/** What a panel knows about its data: nothing yet, a failure (`missing`: the server says that there is no such thing), or the data. */
+export type Loaded<T> = { state: "loading" } | { state: "failed"; message: string; missing: boolean } | { state: "ready"; data: T };
 
 /** More events than this during one request are not kept: the request is made again after its answer. */
 const MOST_HELD = 2000;
@@ -58,7 +58,7 @@ export class Resource<T> {
       if (round !== this.round) return;
       this.settle();
       if (this.value.state === "ready") return;
-      this.value = { state: "failed", message: said(error) };
+      this.value = { state: "failed", message: said(error), missing: (error as { status?: unknown } | null)?.status === 404 };
       this.changed();
     }
   };

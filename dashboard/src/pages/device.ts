@@ -49,7 +49,7 @@ export class DevicePage extends Part {
       () => (this.begun = ""),
     );
     this.every(1000, () => this.redraw.request());
-    this.every(LOOK_AGAIN_MS, () => void this.shown.load());
+    this.every(LOOK_AGAIN_MS, () => this.missing || void this.shown.load());
   }
 
   /** The same element shows another device when only the address changed. */
@@ -64,8 +64,14 @@ export class DevicePage extends Part {
   }
 
   private load(): void {
-    void this.shown.load();
+    if (this.missing) return;
+    void this.shown.load().then(() => this.missing && this.leave?.());
     void this.loadRecent();
+  }
+
+  private get missing(): boolean {
+    const { value } = this.shown;
+    return value.state === "failed" && value.missing;
   }
 
   private async fetchDevice(): Promise<Shown> {
@@ -170,7 +176,6 @@ export class DevicePage extends Part {
     const now = api.now();
     const p = device.presence;
     const after = device.stale_after_s;
-    const stale = isStale(device.last_data_at, now, after);
     const because = p && !p.connected && p.reason ? ` · ${words(reasonText(p.reason))}` : "";
     return html`<section class="panel" aria-label="State">
       <dl class="facts">
@@ -180,12 +185,20 @@ export class DevicePage extends Part {
         </dd></div>
         <div data-testid="fact-data"><dt>Last data</dt><dd>${ago(device.last_data_at, now)}<span class="small">${device.last_data_at ? time(device.last_data_at) : "no reading yet"}</span></dd></div>
         <div data-testid="fact-stale"><dt>Freshness</dt><dd>
-          ${device.last_data_at === null ? mark("off", "No data yet") : after === null ? mark("off", "Not known yet") : stale ? mark("warn", "Stale") : mark("ok", "Fresh")}
+          ${this.freshness(device, now)}
           <span class="small">${after === null ? "too few readings to tell how often it reports" : `stale after ${span(after)} without a reading`}</span>
         </dd></div>
         ${device.status_text ? html`<div data-testid="fact-status"><dt>Says</dt><dd>${device.status_text.text}<span class="small">${time(device.status_text.at)}</span></dd></div>` : nothing}
       </dl>
     </section>`;
+  }
+
+  /** As the fleet counts: of a device that is away that is said, and not that it is stale. */
+  private freshness({ presence, last_data_at: last, stale_after_s: after }: Device, now: number): Html {
+    if (last === null) return mark("off", "No data yet");
+    if (!presence?.connected) return mark("off", "Offline");
+    if (after === null) return mark("off", "Not known yet");
+    return isStale(last, now, after) ? mark("warn", "Stale") : mark("ok", "Fresh");
   }
 
   private values(device: Device, type: DeviceType | undefined): Html {

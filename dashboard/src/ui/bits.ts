@@ -53,11 +53,12 @@ interface LoadedOptions<T> {
   show: (data: T) => Html;
 }
 
-/** The states of anything loaded: loading, failed with retry, empty with what to do next, and the thing itself. */
+/** The states of anything loaded: loading, failed with retry (or the way to the fleet, where asking again is in vain), empty with what to do next, and the thing itself. */
 export function loaded<T>({ value, retry, empty, emptyText, show }: LoadedOptions<T>): TemplateResult {
   if (value.state === "loading") return html`<div class="state loading"><span>Loading…</span></div>`;
   if (value.state === "failed") {
-    return html`<div class="state"><p class="crit">${value.message}</p><button @click=${retry}>Try again</button></div>`;
+    const way = value.missing ? html`<a class="button" href="/">Show all devices</a>` : html`<button @click=${retry}>Try again</button>`;
+    return html`<div class="state"><p class="crit">${value.message}</p>${way}</div>`;
   }
   if (empty?.(value.data)) return html`<div class="state">${emptyText ?? "Nothing here."}</div>`;
   return html`${show(value.data)}`;

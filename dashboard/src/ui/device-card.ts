@@ -2,11 +2,11 @@ import { LitElement, css, html, nothing } from "lit";
 import { measurementsOf } from "../app.ts";
 import { number, onOff } from "../core/format.ts";
 import type { Latest } from "../core/merge.ts";
-import { qualityOf } from "../core/quality.ts";
+import { originOf, qualityOf, QUALITY_WORDS } from "../core/quality.ts";
 import { devicePath } from "../core/route.ts";
 import { ago, isStale, STALE_INTERVALS } from "../core/stale.ts";
 import type { Device, DeviceType, Measurement } from "../io/types.ts";
-import { mark, qualityMark, simulatedBadge, type Tone } from "./bits.ts";
+import { mark, qualityMark, simulatedBadge, type Html, type Tone } from "./bits.ts";
 
 const SHOWN = 4;
 
@@ -52,6 +52,7 @@ export class DeviceCard extends LitElement {
     dd small { font-size: 12px; font-weight: 500; color: var(--fg-2); }
     dd.quality { font-size: 12px; font-style: normal; line-height: 1.4; }
     .others { margin-top: 8px; }
+    .others .mark { white-space: normal; }
     .quiet dd, dd.old { font-style: italic; color: var(--fg-2); }
     footer { display: flex; gap: 8px; align-items: center; justify-content: space-between; font-size: 12px; color: var(--fg-2); min-height: 20px; }
     .mark { display: inline-flex; align-items: center; gap: 6px; font-weight: 500; font-size: 13px; white-space: nowrap; }
@@ -93,12 +94,18 @@ export class DeviceCard extends LitElement {
           <dt>${m.title}</dt>
           <dd class=${this.isOld(m, latest[m.key]) ? "old" : ""} data-measurement=${m.key}>${m.widget === "switch" ? onOff(latest[m.key]?.value) : html`${number(latest[m.key]?.value, m.decimals)} <small>${m.unit}</small>`}</dd>
           ${this.isOld(m, latest[m.key]) ? html`<dd class="quality">${ago(latest[m.key]!.ts, this.now)}</dd>` : nothing}
+          ${originMark(latest[m.key])}
           ${qualityOf(m, latest[m.key]) ? html`<dd class="quality">${qualityMark(qualityOf(m, latest[m.key]))}</dd>` : nothing}
         </div>`,
       )}
     </dl>
-    ${others.length ? html`<p class="others">${mark("warn", `${others.length} more to look at`)}</p>` : nothing}</div>`;
+    ${others.length ? html`<p class="others">${mark("warn", others.map((m) => `${m.title}: ${QUALITY_WORDS[qualityOf(m, latest[m.key])!].toLowerCase()}`).join(", "))}</p>` : nothing}</div>`;
   }
+}
+
+function originMark(latest: Latest | undefined): Html {
+  const origin = latest && originOf(latest);
+  return origin ? html`<dd class="quality">${mark("off", origin)}</dd>` : nothing;
 }
 
 customElements.define("iot-device-card", DeviceCard);

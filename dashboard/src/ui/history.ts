@@ -4,13 +4,15 @@ import { Coalescer } from "../core/coalesce.ts";
 import { localTime, number, withUnit } from "../core/format.ts";
 import { firstShown, groups, type Group } from "../core/groups.ts";
 import { RANGES, rangeOf, redrawMs, type Range } from "../core/range.ts";
+import { isOutside } from "../core/quality.ts";
+import { outside, outsideText } from "../core/outside.ts";
 import { Ring } from "../core/ring.ts";
 import { dense, reach, type Band, type Plain } from "../core/series.ts";
 import { drawn, moved, scaled, type Span } from "../core/zoom.ts";
 import type { History as Answer, Measurement, TelemetryEvent } from "../io/types.ts";
 import { Resource } from "../core/resource.ts";
 import { said } from "../core/said.ts";
-import { loaded, panel, saveFile, simulatedBadge, type Html } from "./bits.ts";
+import { loaded, mark, panel, qualityMark, saveFile, simulatedBadge, type Html } from "./bits.ts";
 import "./chart.ts";
 import { DevicePanel } from "./panel-part.ts";
 
@@ -199,6 +201,7 @@ export class History extends DevicePanel {
     return html`<div class="chart">
       <iot-chart .lines=${lines} .unit=${unit} ?discrete=${discrete} ?simulated=${this.simulated} ?thinned=${downsampled} .stepMs=${stepMs} .from=${from} .to=${to}></iot-chart>
       ${none ? html`<p class="nothing">No readings in this stretch.</p>` : nothing}
+      ${lines.map(({ measurement: m, data, band }) => outsideNotice(m, data, band, downsampled))}
     </div>`;
   }
 
@@ -265,14 +268,20 @@ function keepNewer(rings: Map<string, Ring>, key: string, known: Ring): void {
   known.ts.forEach((t, i) => t > last && ring.push(t, known.values[i]!));
 }
 
+function outsideNotice(m: Measurement, data: Plain, band: Band | undefined, thinned: boolean): Html {
+  const found = outside(m, data, band);
+  return found ? html`<p class="notice warn" data-testid="outside-${m.key}">${mark("warn", "Out of range")} ${outsideText(m, found, thinned)}</p>` : nothing;
+}
+
 function tableRow(m: Measurement, data: Plain, band: Band | undefined): Html {
   const s = reach(data, band);
   const show = (value: number | undefined) => withUnit(number(value, m.decimals), m.unit);
+  const marked = (value: number | undefined) => html`${show(value)} ${qualityMark(value !== undefined && isOutside(m, value) ? "out_of_range" : null)}`;
   return html`<tr>
-    <td data-label="Measurement">${m.title}</td>
-    <td data-label="Lowest" class="right">${show(s?.low)}</td>
-    <td data-label="Highest" class="right">${show(s?.high)}</td>
-    <td data-label="Last" class="right">${show(s?.last)}</td>
+    <td data-label="Measurement">${m.title} ${qualityMark(m.undeclared ? "undeclared" : null)}</td>
+    <td data-label="Lowest" class="right">${marked(s?.low)}</td>
+    <td data-label="Highest" class="right">${marked(s?.high)}</td>
+    <td data-label="Last" class="right">${marked(s?.last)}</td>
     <td data-label="Points" class="right">${(s?.count ?? 0).toLocaleString("en-GB")}</td>
   </tr>`;
 }

@@ -1,7 +1,7 @@
 import { html, nothing, svg } from "lit";
 import { number, onOff } from "../core/format.ts";
 import type { Latest } from "../core/merge.ts";
-import { qualityOf } from "../core/quality.ts";
+import { originOf, qualityOf } from "../core/quality.ts";
 import type { Ring } from "../core/ring.ts";
 import { sparkline } from "../core/series.ts";
 import { ago, isStale, STALE_INTERVALS } from "../core/stale.ts";
@@ -23,9 +23,11 @@ export function valueTile(options: ValueOptions): Html {
   const { measurement: m, latest, now } = options;
   const stale = isStale(latest?.ts, now, m.interval_s === null ? options.staleAfterS : STALE_INTERVALS * m.interval_s);
   const quality = qualityOf(m, latest);
+  const origin = latest && originOf(latest);
   return html`<div class="value ${stale ? "stale" : ""}" data-testid="value-${m.key}">
     <span class="name">${m.title}</span>
     ${body(options, stale)}
+    ${origin ? html`<span class="small">${mark("off", origin, "origin")}</span>` : nothing}
     ${quality ? html`<span class="small">${qualityMark(quality)}</span>` : nothing}
     ${stale ? html`<span class="small muted">${latest ? ago(latest.ts, now) : "no reading yet"}</span>` : nothing}
   </div>`;

@@ -122,3 +122,23 @@ def test_what_has_readings_is_shown_first(admin: Page, remembered: str, device_t
     expect(admin.get_by_test_id(f"series-{first['key']}")).to_have_attribute("aria-pressed", "false")
     admin.get_by_test_id(f"series-{first['key']}").click()
     expect(admin.get_by_text("No readings in this stretch.")).to_have_count(1)
+
+
+def test_what_is_out_of_range_and_what_was_imported_say_so(
+    admin: Page, platform: Platform, device_type: dict[str, Any], tmp_path: Path
+) -> None:
+    first = next(m for m in device_type["measurements"] if m["low"] is not None and m["high"] is not None)
+    platform.device("spiky", device_type["key"], tmp_path)
+    now, good = time.time() - 300, (first["low"] + first["high"]) / 2
+    file = tmp_path / "spike.csv"
+    file.write_text(f"time,{first['key']}\n{now:.0f},{good}\n{now + 10:.0f},{first['high'] + 899}\n{now + 20:.0f},{good}\n")
+    platform.installation.must("telemetry", "import", str(file), "--device", "spiky", "--time-format", "s")
+    admin.goto("/devices/spiky")
+    expect(admin.get_by_test_id(f"value-{first['key']}")).to_contain_text("Imported", timeout=SHOWN_MS)
+    notice = admin.get_by_test_id(f"outside-{first['key']}")
+    expect(notice).to_contain_text("1 reading is out of range", timeout=SHOWN_MS)
+    expect(notice).to_contain_text(f"highest {first['high'] + 899:,.{first['decimals']}f} {first['unit']}")
+    admin.get_by_test_id("history").get_by_text("View as table").click()
+    row = admin.get_by_test_id("history").get_by_role("row", name=first["title"])
+    expect(row.locator("[data-label=Highest]")).to_contain_text("Out of range")
+    expect(row.locator("[data-label=Lowest]")).not_to_contain_text("Out of range")

@@ -108,3 +108,12 @@ def test_signed_out_shows_nothing(admin: Page, demo: str) -> None:
     admin.goto(f"/devices/{demo}")
     expect(admin.get_by_role("button", name="Sign in")).to_be_visible()
     expect(admin.get_by_text(demo)).to_have_count(0)
+
+
+@pytest.mark.usefixtures("failing_requests")
+def test_a_device_that_is_not_there_leads_back_to_the_fleet(admin: Page) -> None:
+    admin.goto("/devices/nope")
+    expect(admin.get_by_text("there is no device nope")).to_be_visible()
+    expect(admin.get_by_role("button", name="Try again")).to_have_count(0)
+    admin.get_by_role("link", name="Show all devices").click()
+    expect(admin.get_by_role("heading", name="Fleet")).to_be_visible()

@@ -22,7 +22,7 @@ async def test_a_device_is_added_with_what_its_type_says(cloud: TestCloud) -> No
     device = answer.json()
     assert (answer.status_code, answer.headers["location"]) == (201, "/api/v1/devices/pump-1")
     assert (device["organization"], device["manufacturer"], device["status"]) == ("demo", "Acme", "registered")
-    assert (device["presence"], device["last_data_at"], device["stale"], device["latest"]) == (None, None, True, {})
+    assert (device["presence"], device["last_data_at"], device["stale"], device["latest"]) == (None, None, False, {})
     assert (await operator.get("/api/v1/devices/pump-1")).json() == device
     owner = await cloud.parts.pool.fetchrow("select * from registry.device_owner where device_id = 'pump-1'")
     assert owner is not None
@@ -282,13 +282,19 @@ async def test_after_how_long_a_device_is_stale_is_declared_or_shown_by_its_read
     await cloud.readings("once", "level", {now - timedelta(days=1): 1.0})
     await cloud.readings("pump-1", "flow", {now - timedelta(seconds=40): 1.0})
     viewer = await cloud.member("viewer")
-    listed = {d["id"]: d for d in (await viewer.get("/api/v1/devices")).json()["items"]}
-    found = {name: (device["stale_after_s"], device["stale"]) for name, device in listed.items()}
-    assert found == {"hourly": (10_800, False), "silent": (None, True), "once": (None, None), "pump-1": (30, True)}
+
+    async def told() -> tuple[dict[str, tuple[float | None, bool | None]], int]:
+        listed = (await viewer.get("/api/v1/devices")).json()["items"]
+        return {d["id"]: (d["stale_after_s"], d["stale"]) for d in listed}, sum(d["stale"] is True for d in listed)
+
+    found, stale = await told()
+    assert ({after for after, _ in found.values()}, stale) == ({10_800, None, 30}, 0)  # offline, and said to be that
     await cloud.parts.pool.execute(
         "insert into registry.presence select id, row_number() over (), true, now(), 'connected', 'n' from registry.devices"
     )
-    assert (await viewer.get("/api/v1/fleet/summary")).json()["stale"] == 2
+    found, stale = await told()
+    assert found == {"hourly": (10_800, False), "silent": (None, True), "once": (None, None), "pump-1": (30, True)}
+    assert (await viewer.get("/api/v1/fleet/summary")).json()["stale"] == stale == 2
 
 
 async def test_a_new_owner_is_told_nothing_of_how_often_the_device_reported_before(cloud: TestCloud) -> None:

@@ -125,6 +125,8 @@ async def test_newest_values_name_their_source_as_readings_do(cloud: TestCloud) 
         assert newest == dict(zip(readings.json()["measurement"], readings.json()["source"], strict=True))
         assert newest == dict(zip(["flow", "pressure"], sources, strict=True))
         assert [answer.headers["x-data-source"] for answer in (latest, readings)] == [header] * 2
+        shown = (await viewer.get(f"/api/v1/devices/{device}")).json()["latest"]
+        assert {key: value["source"] for key, value in shown.items()} == newest
 
 
 async def test_a_mixture_is_marked_too(cloud: TestCloud) -> None:

@@ -21,6 +21,7 @@ def test_three_intervals_without_a_reading_are_stale() -> None:
     assert freshness.is_stale(70_001.0, after, 100_000.0) is False
     assert freshness.is_stale(69_999.0, after, 100_000.0) is True
     assert freshness.is_stale(None, after, 100_000.0) is True
+    assert freshness.is_stale(69_999.0, after, 100_000.0, connected=False) is False
 
 
 def test_without_an_interval_nobody_knows_unless_nothing_ever_came() -> None:
