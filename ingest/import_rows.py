@@ -36,6 +36,7 @@ class Rows:
         devices: those that are registered.
         retention: how long readings are kept; an organization may keep its own for less.
         now: ms since the Unix epoch.
+        decimal: point or comma, within values.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class Rows:
         types: Mapping[str, DeviceType],
         retention: Retention,
         now: float,
+        decimal: str = ".",
     ) -> None:
         self._columns, self._read_time, self._device, self._devices = columns, read_time, device, devices
-        self._width = columns.width
+        self._width, self._decimal = columns.width, decimal
         self._declared = {key: declared_by(found) for key, found in types.items()}
         self._nothing = Declared({}, {})
         self._retention = retention
@@ -75,7 +77,7 @@ class Rows:
                 continue
             try:
                 key = name if columns.measurement is None else self._name(fields)
-                value = _number(text)
+                value = _number(text, self._decimal)
                 rows.append((device.id, moment_of(micros), key, value, quality(key, value, declared, IMPORTED)))
             except Refused as error:
                 rejects.append(Reject(record.line, f"{name}: {error.reason}" if name else error.reason, fields))
@@ -128,15 +130,28 @@ class Rows:
         return name
 
 
-def _number(text: str) -> float:
+def _number(text: str, decimal: str) -> float:
     given = text.strip()
-    try:
-        value = float(given) if is_plain(given) else None
-    except ValueError:
-        value = None
+    value = _float(given, decimal)
     if value is None:
         truth = _TRUTHS.get(given.lower())
         if truth is None:
-            raise Refused("validation", f"{given[:40]!r} is no number" if given else "there is no value")
+            raise Refused("validation", _no_number(given, decimal) if given else "there is no value")
         return truth
     return number(value)
+
+
+def _float(given: str, decimal: str) -> float | None:
+    """None when it is no number; one that is grouped by thousands is none."""
+    if not is_plain(given) or (decimal == "," and "." in given):
+        return None
+    try:
+        return float(given.replace(decimal, "."))
+    except ValueError:
+        return None
+
+
+def _no_number(given: str, decimal: str) -> str:
+    other = "." if decimal == "," else ","
+    hint = f"; if {other!r} is its decimal sign, say so: --decimal {other}" if _float(given, other) is not None else ""
+    return f"{given[:40]!r} is no number{hint}"

@@ -1,6 +1,6 @@
 """Imports a file: readings and the place in the file that they reach are one commit, so that a killed import goes on there."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import asyncpg
 
 from ingest import imports_table, rollup_table, telemetry_table
-from ingest.batch import Row, day_of, text_of, unix_us
+from ingest.batch import Moment, Row, day_of, text_of, unix_us
 from ingest.import_lines import Lines, Record
 from ingest.import_rejects import RejectsFile
 from ingest.import_rows import Reject, Rows
@@ -34,7 +34,7 @@ class Report:
     """What an import did, or would do.
 
     Attributes:
-        lines: read now; ``stored``: readings that are in the table now, those included that were there already.
+        lines: read now; ``stored``: readings that are in the table now, ``there`` of which were there already.
         skipped: lines that an earlier run had done.
         rejected: lines or values that are not stored; ``first``: some of them.
         finished: when the file was imported before, and nothing was done now.
@@ -42,6 +42,7 @@ class Report:
 
     lines: int = 0
     stored: int = 0
+    there: int = 0
     skipped: int = 0
     rejected: int = 0
     first: list[Reject] = field(default_factory=list)
@@ -51,8 +52,11 @@ class Report:
     latest: int | None = None
     finished: datetime | None = None
 
-    def add(self, rows: Sequence[Row], rejects: Sequence[Reject]) -> None:
+    def add(self, batch: "Batch") -> None:
         """Take a batch in."""
+        rows, rejects = batch.rows, batch.rejects
+        self.lines += batch.lines
+        self.there += batch.there
         self.stored += len(rows)
         self.rejected += len(rejects)
         self.first += rejects[: FIRST - len(self.first)]
@@ -66,12 +70,17 @@ class Report:
 
 @dataclass(slots=True)
 class Batch:
-    """What is committed together: rows, the record that each came from, and what is not stored."""
+    """What is committed together: rows, the record that each came from, and what is not stored.
+
+    Attributes:
+        there: how many of the rows are in the table already.
+    """
 
     rows: list[Row] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     lines: int = 0
+    there: int = 0
 
     def add(self, record: Record, rows: Rows) -> None:
         """Take a record in."""
@@ -79,6 +88,23 @@ class Batch:
         self.rows += found
         self.records += [record] * len(found)
         self.lines += 1
+
+    def reject(self, conflicts: Mapping[int, float | None]) -> None:
+        """Rows, by position, whose key has another value: that one stays."""
+        for position, first in conflicts.items():
+            row, record = self.rows[position], self.records[position]
+            reason = f"{row[0]} {row[2]} at {text_of(row[1])} is {first} already, not {row[3]}: the first value stays"
+            self.rejects.append(Reject(record.line, reason, record.fields))
+        self.rows = [row for position, row in enumerate(self.rows) if position not in conflicts]
+
+    @property
+    def contradictions(self) -> dict[int, float | None]:
+        """Rows, by position, of which the batch has another value before."""
+        first: dict[tuple[str, Moment, str], float | None] = {}
+        for device, moment, measurement, value, _ in self.rows:
+            first.setdefault((device, moment, measurement), value)
+        values = ((position, row[3], first[row[:3]]) for position, row in enumerate(self.rows))
+        return {position: known for position, value, known in values if known != value}
 
     @property
     def full(self) -> bool:
@@ -99,11 +125,13 @@ def batches(lines: Iterable[Record], rows: Rows) -> Iterable[Batch]:
 
 
 def try_out(lines: Iterable[Record], rows: Rows) -> Report:
-    """What an import would do. Whether another value is stored already is not looked at."""
+    """What an import would do. Whether another value is stored already is not looked at; that one stands before it in the file
+    is seen within what an import would commit together.
+    """
     report = Report()
     for batch in batches(lines, rows):
-        report.lines += batch.lines
-        report.add(batch.rows, batch.rejects)
+        batch.reject(batch.contradictions)
+        report.add(batch)
     return report
 
 
@@ -149,8 +177,7 @@ class Importer:
             lines = Lines(file, delimiter, progress.line, rows.misfit)
             for batch in batches(lines, rows):
                 await self._commit(id, batch, header, lines, progress, rejects)
-                report.lines += batch.lines
-                report.add(batch.rows, batch.rejects)
+                report.add(batch)
                 self._on_progress(progress)
             await imports_table.move(self._connection, id, progress, ended=True)
         return report
@@ -180,12 +207,9 @@ class Importer:
         """Store the rows; those whose key another value has become rejects."""
         if batch.rows and await self._copied(batch.rows):
             return
-        conflicts = dict(await telemetry_table.merge(self._connection, batch.rows))
-        for position, stored in conflicts.items():
-            row, record = batch.rows[position], batch.records[position]
-            reason = f"{row[0]} {row[2]} at {text_of(row[1])} is {stored} already, not {row[3]}: the first value stays"
-            batch.rejects.append(Reject(record.line, reason, record.fields))
-        batch.rows = [row for position, row in enumerate(batch.rows) if position not in conflicts]
+        merged = await telemetry_table.merge(self._connection, batch.rows)
+        batch.reject(dict(merged.conflicts))
+        batch.there = len(batch.rows) - merged.new
 
     async def _copied(self, rows: Sequence[Row]) -> bool:
         """Store the rows if all are new, which is quickly done; False: not one is stored."""

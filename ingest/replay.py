@@ -147,7 +147,7 @@ class Replayer:
         rows, owners = Rows(), list(chain.from_iterable([one] * len(one.rows) for one in tried))
         for one in tried:
             rows.add(one.rows, one.delivery)
-        conflicts = dict(await telemetry_table.merge(connection, rows.rows))
+        conflicts = dict((await telemetry_table.merge(connection, rows.rows)).conflicts)
         for position, stored in conflicts.items():
             owners[position].letters.append(conflict(rows, position, stored))
         return [row for position, row in enumerate(rows.rows) if position not in conflicts]

@@ -258,7 +258,7 @@ async def _merge(connection: "Connection", rows: Rows, letters: list[DeadLetter]
 async def _add(connection: "Connection", rows: list[Row], turn: Turn) -> list[tuple[int, float | None]]:
     await telemetry_table.stage(connection, rows)
     await turn.come()
-    return await telemetry_table.add_staged(connection, len(rows))
+    return (await telemetry_table.add_staged(connection, len(rows))).conflicts
 
 
 def conflict(rows: Rows, position: int, stored: float | None) -> DeadLetter:

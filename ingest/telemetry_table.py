@@ -1,6 +1,7 @@
 """All SQL that writes telemetry.telemetry; the reads are in telemetry_reads.py. Raises what asyncpg raises."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -36,6 +37,14 @@ where stored.value is distinct from s.value order by s.position
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What became of rows: how many are new, and position and stored value of each whose key is taken by another value."""
+
+    new: int = 0
+    conflicts: list[tuple[int, float | None]] = field(default_factory=list)
+
+
 async def prepare(connection: "Connection") -> None:
     """Make a new connection ready to write: moments are given as tuples, and it has a staging table."""
     await connection.set_type_codec("timestamptz", schema="pg_catalog", encoder=_same, decoder=_same, format="tuple")
@@ -63,14 +72,10 @@ async def copy(connection: "Connection", rows: Sequence[Row], also: str = "") ->
     )
 
 
-async def merge(connection: "Connection", rows: Sequence[Row]) -> list[tuple[int, float | None]]:
-    """Add those that are new, and the marks for the rollups, within the caller's transaction.
-
-    Returns:
-        Position and stored value of each row whose key is taken by another value.
-    """
+async def merge(connection: "Connection", rows: Sequence[Row]) -> Merged:
+    """Add those that are new, and the marks for the rollups, within the caller's transaction."""
     if not rows:
-        return []
+        return Merged()
     await connection.execute(rollup_table.marking(keys_of(rows), rollup_table.NOBODY))
     await stage(connection, rows)
     return await add_staged(connection, len(rows))
@@ -82,13 +87,9 @@ async def stage(connection: "Connection", rows: Sequence[Row]) -> None:
     await connection.copy_records_to_table(STAGING, records=records, columns=("position", *COLUMNS), timeout=COPY_SECONDS)
 
 
-async def add_staged(connection: "Connection", count: int) -> list[tuple[int, float | None]]:
-    """Add those of the ``count`` staged rows that are new. The caller has seen to it that rollups learn of them.
-
-    Returns:
-        Position and stored value of each row whose key is taken by another value.
-    """
+async def add_staged(connection: "Connection", count: int) -> Merged:
+    """Add those of the ``count`` staged rows that are new. The caller has seen to it that rollups learn of them."""
     done = await connection.execute(_MERGE)
-    if int(done.rsplit(" ", 1)[1]) == count:
-        return []
-    return [(row["position"], row["value"]) for row in await connection.fetch(_CONFLICTS)]
+    new = int(done.rsplit(" ", 1)[1])
+    taken = [] if new == count else await connection.fetch(_CONFLICTS)
+    return Merged(new, [(row["position"], row["value"]) for row in taken])

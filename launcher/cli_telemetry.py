@@ -39,6 +39,7 @@ def import_readings(
     time_format: Annotated[str, typer.Option(help="rfc3339, s, ms, us (since 1970), or a pattern: %d.%m.%Y %H:%M.")] = "rfc3339",
     timezone: Annotated[str | None, typer.Option(help="Of times that do not say theirs, such as Europe/Vienna.")] = None,
     delimiter: Annotated[str, typer.Option(help="Between two fields: one character, or tab.")] = ",",
+    decimal: Annotated[str, typer.Option(help="Within values: a point, or a comma as in 50,5.")] = ".",
     rejects: Annotated[Path | None, typer.Option(help="Takes the lines that are not stored; FILE.rejects.csv.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Also a file that was imported before.")] = False,
@@ -54,7 +55,8 @@ def import_readings(
     process.tame_collector()
     wanted = work.Wanted(
         file=file, mapped=_pairs(mapped or []), device=device, time_format=time_format, timezone=timezone,
-        delimiter=_delimiter(delimiter), rejects=rejects or file.with_name(file.name + ".rejects.csv"), again=again,
+        delimiter=_delimiter(delimiter), decimal=_decimal(decimal),
+        rejects=rejects or file.with_name(file.name + ".rejects.csv"), again=again,
     )  # fmt: skip
     kept = with_telemetry(lambda c: telemetry_retention.current(c, settings().retention_days))
     stores = work.Stores(dsn=where().dsn, telemetry_dsn=telemetry_dsn(), redis_url=where().redis_url, retention=kept)
@@ -101,6 +103,12 @@ def _delimiter(text: str) -> str:
     if len(found) != 1 or found in '"\r\n':
         raise InvalidInput("delimiter", "must be one character, or tab")
     return found
+
+
+def _decimal(text: str) -> str:
+    if text not in (".", ","):
+        raise InvalidInput("decimal", "must be . or ,")
+    return text
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

@@ -49,13 +49,14 @@ class Wanted:
     time_format: str
     timezone: str | None
     delimiter: str
+    decimal: str = "."
     rejects: Path
     again: bool = False
 
     @property
     def how(self) -> str:
         """What makes another import of the same file."""
-        return repr((sorted(self.mapped.items()), self.device, self.time_format, self.timezone, self.delimiter))
+        return repr((sorted(self.mapped.items()), self.device, self.time_format, self.timezone, self.delimiter, self.decimal))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +113,8 @@ def opened(wanted: Wanted) -> Iterator[tuple[BinaryIO, Record]]:
     Raises:
         InvalidInput: it cannot be read, or is empty or a pipe.
     """
+    if wanted.decimal == wanted.delimiter:
+        raise InvalidInput("decimal", f"{wanted.decimal!r} stands between two fields too: say what does, such as --delimiter ';'")
     try:
         file = wanted.file.open("rb")
     except OSError as error:
@@ -135,7 +138,7 @@ def _rows(wanted: Wanted, header: Record, devices: Mapping[str, DeviceRecord], r
     places = columns(header.fields, wanted.mapped, one_device=wanted.device is not None)
     read_time = time_reader(wanted.time_format, _zone(wanted.timezone))
     kept = replace(retention, gone={})  # a file brings a stretch back as a whole
-    return Rows(places, read_time, wanted.device, devices, device_types(), kept, time.time() * 1000)
+    return Rows(places, read_time, wanted.device, devices, device_types(), kept, time.time() * 1000, wanted.decimal)
 
 
 def _zone(name: str | None) -> tzinfo | None:
@@ -169,7 +172,8 @@ def bar(file: Path) -> Iterator[Callable[[Progress], None]]:
 def as_json(report: Report) -> dict[str, object]:
     """For programs: times in ISO 8601."""
     return {
-        "lines": report.lines, "stored": report.stored, "skipped_lines": report.skipped, "rejected": report.rejected,
+        "lines": report.lines, "stored": report.stored, "already_there": report.there,
+        "skipped_lines": report.skipped, "rejected": report.rejected,
         "devices": sorted(report.devices), "measurements": sorted(report.measurements),
         "from": _iso(report.earliest), "to": _iso(report.latest),
         "first_rejects": [{"line": one.line, "reason": one.reason} for one in report.first],
@@ -182,7 +186,8 @@ def render(report: Report, seconds: float, *, dry: bool) -> str:
     if report.finished:
         return f"this file was imported on {report.finished:%Y-%m-%d %H:%M} UTC; --again imports it once more"
     verb = "would be stored" if dry else "are stored"
-    lines = [f"{report.stored:,} readings of {len(report.devices)} devices {verb}, {report.rejected:,} rejected"]
+    there = f" (already there: {report.there:,})" if report.there else ""
+    lines = [f"{report.stored:,} readings of {len(report.devices)} devices {verb}{there}, {report.rejected:,} rejected"]
     if report.skipped:
         lines[0] += f"; {report.skipped:,} lines had been done before"
     if report.earliest is not None:
@@ -190,7 +195,9 @@ def render(report: Report, seconds: float, *, dry: bool) -> str:
     if not dry and seconds:
         lines.append(f"{seconds:.1f} s, {report.stored / seconds:,.0f} readings a second")
     if dry:
-        lines.append("what is stored already, or with another value, shows in the import itself")
+        lines.append(
+            "what is stored already, or with another value, shows in the import itself; so do values far apart in the file"
+        )
     lines += [f"line {one.line}: {harmless(one.reason)}" for one in report.first]
     if (more := report.rejected - len(report.first)) > 0:
         lines.append(f"and {more:,} more")

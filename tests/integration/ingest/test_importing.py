@@ -16,7 +16,7 @@ from ingest.import_columns import columns
 from ingest.import_lines import Lines, fingerprint
 from ingest.import_rows import Rows
 from ingest.import_times import time_reader
-from ingest.importing import Importer, Report
+from ingest.importing import Importer, Report, try_out
 from ingest.partitions import Partitions
 from ingest.retention_rules import Retention
 from tests.support.devices import TYPES, delivery, thermometer
@@ -43,11 +43,14 @@ async def bring_in(made: Importer, path: Path) -> Report:
     with path.open("rb") as file:
         known = fingerprint(file, "")
         header = next(iter(Lines(file, ",")))
-        places = columns(header.fields, {}, one_device=False)
-        rows = Rows(
-            places, time_reader("ms", None), None, {"t-1": thermometer()}, TYPES, Retention(RETENTION_DAYS), time.time() * 1000
-        )
-        return await made.run(known, file, ",", header, rows)
+        return await made.run(known, file, ",", header, rows_of(header.fields))
+
+
+def rows_of(header: list[str]) -> Rows:
+    places = columns(header, {}, one_device=False)
+    return Rows(
+        places, time_reader("ms", None), None, {"t-1": thermometer()}, TYPES, Retention(RETENTION_DAYS), time.time() * 1000
+    )
 
 
 def write(path: Path, *lines: object) -> Path:
@@ -67,7 +70,7 @@ async def test_readings_are_stored_once_and_marked_and_the_rest_is_in_the_reject
     async with running_ingest(migrated_dsn, valkey_url) as it, importer(it, migrated_dsn, rejects) as made:
         await it.pipeline.commit([delivery({"ts": ts + 1, "values": {"temperature": 9}})])
         report = await bring_in(made, path)
-        assert (report.lines, report.stored, report.rejected) == (5, 2, 3)
+        assert (report.lines, report.stored, report.there, report.rejected) == (5, 2, 1, 3)
         assert await it.rows() == {(ts, "temperature"): 1.0, (ts + 1, "temperature"): 9.0}
         sources = await it.pool.fetch("select metadata->>'source' from telemetry.telemetry order by timestamp")
         assert [row[0] for row in sources] == ["import", None]
@@ -78,6 +81,20 @@ async def test_readings_are_stored_once_and_marked_and_the_rest_is_in_the_reject
         again = await bring_in(made, path)
         assert again.finished is not None
         assert (again.lines, again.stored) == (0, 0)
+
+
+def test_a_trial_finds_what_the_file_contradicts_itself(tmp_path: Path) -> None:
+    ts = now_ms()
+    path = write(
+        tmp_path / "in.csv",
+        (ts, "t-1", "temperature", 1), (ts, "t-1", "temperature", 1), (ts, "t-1", "humidity", 2), (ts, "t-1", "temperature", 3),
+    )  # fmt: skip
+    with path.open("rb") as file:
+        header = next(iter(Lines(file, ",")))
+        report = try_out(Lines(file, ",", header.line), rows_of(header.fields))
+    assert (report.lines, report.stored, report.rejected) == (4, 3, 1)
+    assert (report.first[0].line, "temperature at" in report.first[0].reason) == (5, True)
+    assert report.first[0].reason.endswith("is 1.0 already, not 3.0: the first value stays")
 
 
 async def test_newer_readings_become_the_latest_and_older_ones_do_not(migrated_dsn: str, valkey_url: str, tmp_path: Path) -> None:
@@ -147,7 +164,7 @@ async def test_what_is_all_new_is_copied_and_what_is_not_is_merged_for_a_while(
         )
         merged.clear()
         report = await bring_in(made, path)
-        assert (report.stored, report.rejected) == (58, 2)
+        assert (report.stored, report.there, report.rejected) == (58, 1, 2)
         assert merged == [1, 2, 3]
         expected = {(ts + n, "temperature"): float(n) for n in range(60)}
         assert await it.rows() == {**expected, (ts + 17, "temperature"): -1.0, (ts + 27, "temperature"): -2.0}

@@ -18,10 +18,12 @@ LONG = Columns(0, 1, 2, [("", 3)], 4)
 WIDE = Columns(0, None, None, [("temperature", 1), ("humidity", 2)], 3)
 
 
-def read(columns: Columns, *fields: str, device: str | None = None) -> tuple[list[tuple[object, ...]], list[str]]:
+def read(
+    columns: Columns, *fields: str, device: str | None = None, decimal: str = "."
+) -> tuple[list[tuple[object, ...]], list[str]]:
     rejects: list[Reject] = []
     devices = {"t-1": thermometer(), "brief-1": replace(thermometer("brief-1"), organization="brief")}
-    made = Rows(columns, time_reader("ms", None), device, devices, TYPES, Retention(30, shorter={"brief": 5}), NOW_MS)
+    made = Rows(columns, time_reader("ms", None), device, devices, TYPES, Retention(30, shorter={"brief": 5}), NOW_MS, decimal)
     rows = made.read(Record(list(fields), 0, 7), rejects)
     assert all(reject.line == 7 and reject.fields == list(fields) for reject in rejects)
     return [(*row[:4], json.loads(row[4] or "null")) for row in rows], [reject.reason for reject in rejects]
@@ -35,6 +37,18 @@ def test_a_reading_is_marked_as_imported_and_judged_by_its_type() -> None:
     assert about == {"source": "import", "quality": "out_of_range"}
     [[*_, value, about]] = read(LONG, str(NOW_MS), "t-1", "door", "TRUE")[0]
     assert (value, about["quality"]) == (1.0, "undeclared")
+
+
+def test_a_decimal_comma_is_read_where_it_is_said() -> None:
+    def value(text: str, decimal: str = ",") -> object:
+        rows, reasons = read(LONG, str(NOW_MS), "t-1", "temperature", text, decimal=decimal)
+        return rows[0][3] if rows else reasons[0]
+
+    assert [value(text) for text in ("50,5", "-0,25", "1e-1", "7", "true")] == [50.5, -0.25, 0.1, 7.0, 1.0]
+    assert value("50,5", ".") == "'50,5' is no number; if ',' is its decimal sign, say so: --decimal ,"
+    assert value("50.5") == "'50.5' is no number; if '.' is its decimal sign, say so: --decimal ."
+    assert value("1.234,5") == "'1.234,5' is no number"
+    assert value("1,234,5") == "'1,234,5' is no number"
 
 
 def test_empty_fields_of_a_wide_line_are_no_values_and_a_wrong_one_leaves_the_others() -> None:

@@ -18,8 +18,23 @@ def test_a_reject_leaves_the_terminal_as_it_is() -> None:
     assert all(text.isprintable() for text in shown)
 
 
-def wanted(file: Path) -> Wanted:
-    return Wanted(file=file, mapped={}, device=None, time_format="ms", timezone=None, delimiter=",", rejects=file)
+def test_what_was_there_already_is_said_apart() -> None:
+    shown = render(Report(lines=5, stored=5, there=3, devices={"t-1"}), 1.0, dry=False)
+    assert shown.startswith("5 readings of 1 devices are stored (already there: 3), 0 rejected")
+    assert "already there" not in render(Report(lines=5, stored=5, devices={"t-1"}), 1.0, dry=False)
+
+
+def wanted(file: Path, decimal: str = ".") -> Wanted:
+    return Wanted(
+        file=file, mapped={}, device=None, time_format="ms", timezone=None, delimiter=",", decimal=decimal, rejects=file
+    )
+
+
+def test_one_sign_cannot_be_both_delimiter_and_decimal(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("time,device,measurement,value\n")
+    with pytest.raises(InvalidInput) as caught, opened(wanted(tmp_path / "in.csv", decimal=",")):
+        pass
+    assert caught.value.field == "decimal"
 
 
 def test_a_pipe_and_a_header_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
