@@ -51,6 +51,7 @@ from cloud_api.domain.users.routes import router as users_router
 from cloud_api.domain.users.service import SignIn
 from cloud_api.live import Live
 from cloud_api.live_directory import Directory
+from cloud_api.media import known_media
 from cloud_api.metrics import HttpMetrics, LiveMetrics, add_process_metrics
 from cloud_api.outer import Outer, Switch
 from cloud_api.parts import CloudParts
@@ -139,7 +140,7 @@ def _litestar(services: Services, tokens: Tokens, live: Live) -> Litestar:
             *(collection_router(declared) for declared in services.parts.types.values()),
         ],
         security=[{"bearer": []}],
-        guards=[known_parameters],
+        guards=[known_parameters, known_media],
     )  # fmt: skip
     return Litestar(
         route_handlers=[api, root_router],
@@ -162,7 +163,8 @@ def _openapi(parts: CloudParts) -> OpenAPIConfig:
     return OpenAPIConfig(
         title="IoTSphere",
         version="1",
-        description="Every error is application/problem+json and names the field that is wrong.",
+        description="Every error is application/problem+json and names the field that is wrong. Bodies are JSON: with another "
+        "Content-Type they are refused (415), as is an Accept header that takes no answer (406).",
         components=Components(security_schemes={"bearer": scheme}),
         render_plugins=[JsonRenderPlugin(), YamlRenderPlugin()],  # the HTML viewers load scripts from elsewhere
         path="/schema",

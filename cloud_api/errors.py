@@ -17,7 +17,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from cloud_api.body import BODY, MOST_ERRORS, wrong_fields
 from cloud_api.query import written
-from cloud_api.reasons import told
+from cloud_api.reasons import options, told
 from iotsphere.errors import (
     CallerError,
     Conflict,
@@ -135,7 +135,8 @@ def _at_once(reading: Coroutine[Any, Any, Any]) -> Any:
 
 def _field_problem(request: Request[Any, Any, Any], error: Mapping[str, Any]) -> FieldProblem:
     """What Litestar and msgspec tell; the name of a field that is missing or unknown is in the message alone."""
-    within = [] if error.get("key") in (None, BODY) else [written(request.route_handler, str(error["key"]))]
+    key = "" if error.get("key") in (None, BODY) else str(error["key"])
+    within = [written(request.route_handler, key)] if key else []
     message = str(error.get("message", ""))
     if message == "'data'":
         return _cut("body", "is missing")
@@ -143,7 +144,19 @@ def _field_problem(request: Request[Any, Any, Any], error: Mapping[str, Any]) ->
         return _cut(".".join([*within, named[1]]), "is missing")
     if named := _UNKNOWN.search(message):
         return _cut(".".join([*within, named[1]]), "is no field of this request")
-    return _cut(".".join(within) or "body", told(message))
+    return _cut(".".join(within) or "body", told(message, _allowed(request, key)))
+
+
+def _allowed(request: Request[Any, Any, Any], key: str) -> Sequence[str]:
+    """The texts that a parameter, or a field of the body, may be; none when it is another kind."""
+    declared = request.route_handler.parsed_fn_signature.parameters
+    shape = declared[BODY].annotation if BODY in declared else None
+    fields = (
+        {f.encode_name: f.type for f in msgspec.structs.fields(shape)}
+        if isinstance(shape, type) and issubclass(shape, msgspec.Struct)
+        else {}
+    )
+    return options(declared[key].annotation if key in declared else fields.get(key))
 
 
 def _cut(field: str, reason: str) -> FieldProblem:

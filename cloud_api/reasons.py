@@ -1,6 +1,8 @@
 """Why a value is wrong, in words for people rather than for programmers (pure)."""
 
 import re
+from collections.abc import Sequence
+from typing import Literal, get_args, get_origin
 
 from iotsphere.identity import DEVICE_ID_RULE, ORGANIZATION_RULE
 
@@ -26,8 +28,17 @@ _LENGTH = re.compile(r"Expected `str(?: \| null)?` of length (>=|<=) (\d+)\Z")
 _KIND = re.compile(r"Expected `(\w+)(?: \| null)?`, got ")
 
 
-def told(message: str) -> str:
-    """What msgspec says of a value; a text of another kind comes back as it is."""
+def options(shape: object) -> list[str]:
+    """The texts that a type allows, such as ``Literal["a", "b"] | None``; none of a type that allows any."""
+    if get_origin(shape) is Literal:
+        return [str(option) for option in get_args(shape)]
+    return next((found for part in get_args(shape) if (found := options(part))), [])
+
+
+def told(message: str, allowed: Sequence[str] = ()) -> str:
+    """What msgspec says of a value that may be one of ``allowed``; a text of another kind comes back as it is."""
+    if allowed and message.startswith("Invalid enum value"):
+        return f"must be one of {', '.join(allowed)}"
     if found := _BOUND.match(message):
         return f"must be {_BOUNDS[found[1]]} {float(found[2]):g}"
     if found := _LENGTH.match(message):

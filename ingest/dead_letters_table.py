@@ -10,6 +10,7 @@ from iotsphere.infra.postgres import Connection, Pool
 # Of a message that is wrong in itself the beginning tells enough; what is right and was not stored is kept whole.
 SHORT = {"validation": 4096, "clock": 4096}
 LONGEST_REASON = 1000
+CATEGORIES = ("validation", "clock", "conflict", "store")
 ROW_BYTES = 200  # what a letter takes beside its payload and its reason
 
 _INSERT = """
@@ -189,6 +190,12 @@ async def ask_replay(connection: Connection, wanted: Selection, replay: str) -> 
     """Letters wait for this replay from now on; how many there are. Those that wait for another one do not count."""
     query = f"update telemetry.dead_letters set replay = $8 where {_SELECTED} and replay is null"  # noqa: S608 - constants
     return int((await connection.execute(query, *wanted.arguments, replay)).rsplit(" ", 1)[1])
+
+
+async def count(connection: Connection, wanted: Selection) -> int:
+    """How many letters are meant."""
+    query = f"select count(*) from telemetry.dead_letters where {_SELECTED}"  # noqa: S608 - constants
+    return int(await connection.fetchval(query, *wanted.arguments))
 
 
 async def drop(connection: Connection, wanted: Selection) -> int:

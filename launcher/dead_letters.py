@@ -9,7 +9,7 @@ from typing import Any
 
 from cloud_api.tenancy import EVERY_ORGANIZATION, Connection
 from ingest import dead_letters_table, replays_table
-from ingest.dead_letters_table import LetterRow, Selection
+from ingest.dead_letters_table import CATEGORIES, LetterRow, Selection
 from ingest.payload_text import readable
 from ingest.replays_table import Replay
 from iotsphere.errors import InvalidInput, NotFound
@@ -19,7 +19,6 @@ from iotsphere.terminal import harmless
 
 LOOK_EVERY_S = 0.1
 COMMAND_LINE = "the command line"
-CATEGORIES = ("validation", "clock", "conflict", "store")
 
 
 def selection(
@@ -96,6 +95,17 @@ async def _nudge(redis_url: str, replay: str) -> None:
         await signals.stop()
 
 
+async def counted(connection: Connection, wanted: Selection) -> int:
+    """How many letters are meant.
+
+    Raises:
+        NotFound: there are none of these ids.
+    """
+    count = await dead_letters_table.count(connection, wanted)
+    _must_be_some(wanted, count)
+    return count
+
+
 async def dropped(connection: Connection, wanted: Selection) -> int:
     """Delete letters for good; how many there were.
 
@@ -131,6 +141,11 @@ def told(shown_letter: dict[str, Any]) -> str:
     facts = {key: value for key, value in shown_letter.items() if key != "payload" and value is not None}
     lines = [f"{key + ':':<17}{value if isinstance(value, str) else json.dumps(value)}" for key, value in facts.items()]
     return "\n".join(harmless(line) for line in [*lines, f"payload ({payload['format']}):", *payload["text"].splitlines()])
+
+
+def letters(count: int) -> str:
+    """So many, for people."""
+    return f"{count:,} dead letter{'' if count == 1 else 's'}"
 
 
 def outcome(replay: Replay) -> str:

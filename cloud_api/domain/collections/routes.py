@@ -15,7 +15,7 @@ from cloud_api.domain.commands.routes import ENDED, Key, Wait
 from cloud_api.domain.commands.schemas import Command, NewCommand
 from cloud_api.domain.commands.service import Commands
 from cloud_api.domain.shadow.etag import etag, expectation
-from cloud_api.domain.shadow.routes import MERGE_PATCH, PATCH_PROBLEMS, IfMatch, MergePatch, require_patch
+from cloud_api.domain.shadow.routes import MERGE_PATCH, PATCH_PROBLEMS, IfMatch, MergePatch
 from cloud_api.responses import marked, problems
 from iotsphere.devices._spec import DeviceType
 
@@ -69,7 +69,6 @@ def _patch_handler(declared: DeviceType, made: Views, title: str) -> Any:
         if_match: IfMatch = None,
     ) -> Response[Any]:
         """Properties to desire; null takes a desire back. The device obeys when it is connected."""
-        require_patch(request)
         return _tagged(await collections.desire(request.user, declared, device, data, expectation(if_match)))
 
     wanted = {"properties": made.wanted.properties, "additional_properties": False}

@@ -30,6 +30,7 @@ from iotsphere.signals import EDGE_REGISTRY, Signals
 from iotsphere.topics import is_device_id
 
 Row = TypeVar("Row")
+AFTER = "~"  # before the id in a cursor: no id has it, so that nothing else is taken for one
 
 
 class Devices:
@@ -75,17 +76,18 @@ class Devices:
         """A device that the user has been found to see, with its newest readings."""
         return (await self._views([row]))[0]
 
-    async def page(self, principal: Principal, wanted: Filter, after: str, limit: int) -> DevicePage:
+    async def page(self, principal: Principal, wanted: Filter, cursor: str, limit: int) -> DevicePage:
         """One page of devices, without the retired ones.
 
         Raises:
-            InvalidInput: there is no such type.
+            InvalidInput: there is no such type, or the cursor is none of ours.
         """
+        after = _after(cursor)
         known_type(self._types, wanted.device_type, "type")
         async with self._tenancy.transaction(principal.scope) as connection:
             rows = await table.page(connection, wanted, after, limit + 1)
         shown = rows[:limit]
-        return DevicePage(items=await self._views(shown), next_cursor=shown[-1].id if len(rows) > limit else None)
+        return DevicePage(items=await self._views(shown), next_cursor=f"{AFTER}{shown[-1].id}" if len(rows) > limit else None)
 
     async def add(self, principal: Principal, new: NewDevice) -> Device:
         """Register a device.
@@ -206,6 +208,14 @@ class Devices:
 
 def _clipped(latest: Latest, owned_from: datetime | None) -> Latest:
     return freshness.since(latest, owned_from.timestamp() * 1000 if owned_from else None)
+
+
+def _after(cursor: str) -> str:
+    """The id after which a page begins, "" for the first."""
+    device = cursor.removeprefix(AFTER)
+    if cursor and (device == cursor or not is_device_id(device)):
+        raise InvalidInput("cursor", "must be the next_cursor of a page before")
+    return device
 
 
 def own_source(*, simulated: bool) -> str:

@@ -17,6 +17,7 @@ from cloud_api.domain.telemetry.schemas import AverageView, HistoriesView, Histo
 from cloud_api.domain.telemetry.scope import Scope
 from cloud_api.domain.telemetry.service import Answer, Telemetry, Wish
 from cloud_api.domain.telemetry.window import window
+from cloud_api.media import OFFERS
 from cloud_api.parts import CloudParts
 from cloud_api.responses import marked, problems, sources
 from ingest.resolution import AGGREGATES, RAW, RESOLUTIONS, name_of
@@ -42,7 +43,7 @@ From = Annotated[
 To = Annotated[str | None, QueryParameter(description="RFC 3339 or ms since the Unix epoch, exclusive; now if absent")]
 
 
-@get("/telemetry/{device:str}", responses=problems(404, 422), summary="History of a device")
+@get("/telemetry/{device:str}", opt={OFFERS: tuple(FORMS)}, responses=problems(404, 422), summary="History of a device")
 async def history(
     request: Call,
     device: FromPath[str],
@@ -73,7 +74,7 @@ async def history(
     return told(answer)
 
 
-@get("/telemetry", responses=problems(404, 422), summary="Histories of many devices")
+@get("/telemetry", opt={OFFERS: tuple(FORMS)}, responses=problems(404, 422), summary="Histories of many devices")
 async def histories(
     request: Call,
     telemetry: NamedDependency[Telemetry],

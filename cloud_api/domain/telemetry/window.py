@@ -8,6 +8,7 @@ from iotsphere.errors import InvalidInput
 DEFAULT_LENGTH = timedelta(hours=1)
 MAX_BUCKETS = 20_000
 SECONDS_BELOW = 100_000_000_000  # as ms in the year 1973, as s in the year 5138
+PLUS = "%2B"  # a + in a query
 EPOCH = datetime.fromtimestamp(0, UTC)  # nothing is older; an earlier moment means this one
 
 
@@ -62,10 +63,21 @@ def moment(field: str, text: str) -> datetime:
             return _since_epoch(field, int(text))
         found = datetime.fromisoformat(text)
         if found.tzinfo is None:
-            raise InvalidInput(field, "must say its offset from UTC, such as Z or %2B02:00")
+            raise InvalidInput(field, f"must say its offset from UTC, such as Z or {PLUS}02:00")
         return max(EPOCH, found.astimezone(UTC))
     except (ValueError, OverflowError) as error:
+        if _lost_plus(text):
+            raise InvalidInput(field, f"a + in an address is read as a space: write it as {PLUS}") from error
         raise InvalidInput(field, "must be RFC 3339, such as 2026-01-31T12:00:00Z, or ms since the Unix epoch") from error
+
+
+def _lost_plus(text: str) -> bool:
+    """Whether a space stands where the + of an offset was."""
+    moment, space, offset = text.rpartition(" ")
+    try:
+        return bool(space) and datetime.fromisoformat(f"{moment}+{offset}").tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _since_epoch(field: str, number: int) -> datetime:

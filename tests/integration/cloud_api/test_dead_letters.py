@@ -42,6 +42,10 @@ async def test_they_are_listed_by_page_and_filter(cloud: TestCloud) -> None:
     ]:
         answer = await viewer.get(f"/api/v1/dead-letters?{query}")
         assert (answer.status_code, answer.json()["field"]) == (422, field)
+    named = await viewer.get("/api/v1/dead-letters?category=other")
+    assert named.json()["errors"][0]["reason"] == "must be one of validation, clock, conflict, store"
+    named = await (await cloud.member("operator")).post("/api/v1/dead-letters/replay", json={"category": "other"})
+    assert named.json()["errors"][0]["reason"] == "must be one of validation, clock, conflict, store"
 
 
 async def test_one_is_shown_with_its_payload_decoded_as_far_as_possible(cloud: TestCloud) -> None:

@@ -77,6 +77,10 @@ async def test_pages_hold_everything_once(cloud: TestCloud) -> None:
         page = (await viewer.get("/api/v1/devices", params={"limit": 3, "cursor": cursor})).json()
         seen += [device["id"] for device in page["items"]]
         cursor = page["next_cursor"]
+    for nonsense in ("xx", "~", "~/", "pump-1"):
+        for path in ("devices", "test-pumps"):
+            wrong = await viewer.get(f"/api/v1/{path}", params={"cursor": nonsense})
+            assert (wrong.status_code, wrong.json()["field"]) == (422, "cursor"), nonsense
     assert seen == [f"pump-{n}" for n in range(7)]
     assert [d["id"] for d in (await viewer.get("/api/v1/devices?q=MP-4")).json()["items"]] == ["pump-4"]
 

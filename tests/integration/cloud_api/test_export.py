@@ -158,11 +158,13 @@ async def test_a_client_that_goes_away_or_takes_its_time_holds_no_connection(clo
 
 async def pages_read(cloud: TestCloud) -> int:
     """How often the index of the readings was looked into."""
-    pool = cloud.parts.telemetry_pool
-    await pool.execute("select pg_stat_force_next_flush()")
-    return int(
-        await pool.fetchval("select coalesce(sum(idx_scan), 0) from pg_stat_user_indexes where relname = 'telemetry_rest'")
-    )
+    async with cloud.parts.telemetry_pool.acquire() as connection:  # the one that was used last: it tells what it has counted
+        await connection.execute("select pg_stat_force_next_flush()")
+        return int(
+            await connection.fetchval(
+                "select coalesce(sum(idx_scan), 0) from pg_stat_user_indexes where relname = 'telemetry_rest'"
+            )
+        )
 
 
 async def test_raw_readings_come_by_page(cloud: TestCloud) -> None:

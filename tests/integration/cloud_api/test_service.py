@@ -24,10 +24,12 @@ async def test_every_error_is_a_problem(cloud: TestCloud) -> None:
         (404, admin.get("/api/v1/devices/nope")),
         (404, admin.get("/api/v1/nowhere")),
         (405, admin.put("/api/v1/devices")),
+        (406, admin.get("/api/v1/devices", headers={"Accept": "application/xml"})),
         (409, admin.post("/api/v1/devices", json=body)),
         (412, admin.patch("/api/v1/devices/pump-1/shadow", json={"desired": {}}, headers={"If-Match": '"9"'})),
         (413, admin.post("/api/v1/devices", content=b"x" * ((1 << 20) + 1))),
         (415, admin.patch("/api/v1/devices/pump-1/shadow", content=b"{}", headers={"Content-Type": "text/csv"})),
+        (415, admin.post("/api/v1/devices", content=b"{}", headers={"Content-Type": "text/plain"})),
         (422, admin.post("/api/v1/devices", json={})),
     ]
     for status, call in calls:

@@ -39,6 +39,12 @@ def test_wrong_ones_are_named(from_: str | None, to: str | None, field: str) -> 
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize("text", ["2026-11-25T10:00:00 01:00", "2026-11-25 10:00:00 0100", "2026-11-25T10:00 01"])
+def test_a_plus_that_became_a_space_is_told(text: str) -> None:
+    with pytest.raises(InvalidInput, match="write it as %2B"):
+        window(text, None, NOW)
+
+
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "-99999999", "0"])
 def test_nothing_is_older_than_the_epoch(text: str) -> None:
     assert window(text, None, NOW).start == EPOCH

@@ -1,13 +1,17 @@
 """Dead letters on a terminal."""
 
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from ingest.dead_letters_table import LetterRow
+from cloud_api.domain.dead_letters.schemas import Category
+from ingest.dead_letters_table import CATEGORIES, LetterRow
 from ingest.payload_text import readable
-from launcher.dead_letters import as_json, line, told
+from launcher.dead_letters import as_json, letters, line, told
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NASTY = "\x1b[2J\x1b[31mOWNED\x9b\x7f"
@@ -35,3 +39,14 @@ def test_a_letter_with_its_payload_leaves_the_terminal_as_it_is(letter: LetterRo
     assert "OWNED" in shown
     assert all(text.isprintable() for text in shown.split("\n"))
     assert shown.encode()
+
+
+def test_the_interface_and_the_dashboard_know_the_categories_that_there_are() -> None:
+    source = (Path(__file__).parents[3] / "dashboard/src/core/letters.ts").read_text()
+    table = re.search(r"CATEGORIES[^{]*\{(.*?)\n\};", source, re.DOTALL)
+    assert table is not None
+    assert tuple(re.findall(r"^  (\w+):", table[1], re.MULTILINE)) == get_args(Category) == CATEGORIES
+
+
+def test_a_number_of_letters_is_said_in_words() -> None:
+    assert [letters(count) for count in (0, 1, 2000)] == ["0 dead letters", "1 dead letter", "2,000 dead letters"]
