@@ -150,8 +150,6 @@ def _columns(devices: int, asked: Question) -> int:
 def _chart(found: Mapping[str, Buckets], step: timedelta, asked: Question) -> Chart:
     moments = sorted({moment for buckets in found.values() for moment in buckets.moments})
     place = {moment: position for position, moment in enumerate(moments)}
-    kinds = {"avg", "min", "max", *asked.aggregates}
-    columns = {kind: {name: _spread(buckets, kind, place) for name, buckets in found.items()} for kind in kinds}
     bits = 0
     for buckets in found.values():
         for source in set(buckets.sources):
@@ -159,13 +157,19 @@ def _chart(found: Mapping[str, Buckets], step: timedelta, asked: Question) -> Ch
     return Chart(
         step=step,
         ts=[(moment + POSTGRES_EPOCH_US) / 1000 for moment in moments],
-        values=columns["avg"],
-        lows=columns["min"],
-        highs=columns["max"],
-        aggregates={kind: columns[kind] for kind in asked.aggregates},
+        values={name: _spread(buckets, "avg", place) for name, buckets in found.items()},
+        lows={name: _along(buckets, "min", place) for name, buckets in found.items()},
+        highs={name: _along(buckets, "max", place) for name, buckets in found.items()},
+        aggregates={kind: {name: _spread(buckets, kind, place) for name, buckets in found.items()} for kind in asked.aggregates},
         sources=named_sources(bits),
         downsampled=any(count > 1 for buckets in found.values() for count in buckets.counts),
     )
+
+
+def _along(buckets: Buckets, kind: str, place: Mapping[int, int]) -> Sequence[float | None]:
+    """The same to look at and not to send: as it is where it has no gap, which takes no memory."""
+    column = column_of(buckets, kind)
+    return column if len(column) == len(place) else _spread(buckets, kind, place)
 
 
 def _spread(buckets: Buckets, kind: str, place: Mapping[int, int]) -> Sequence[float | None]:
