@@ -1,4 +1,4 @@
-"""Charts through REST: 30 days of 100 devices with five measurements a minute."""
+"""Charts through REST: 30 days of 100 devices with five measurements a minute, once more over a TimescaleDB that is given."""
 
 import asyncio
 import time
@@ -15,6 +15,7 @@ from ingest.roller import Roller
 from ingest.rollup_marks import Marks
 from ingest.rollups import DAY
 from iotsphere.infra.postgres import Pool, make_pool
+from tests.bench import timescale
 from tests.bench.figures import percentile
 from tests.bench.stage import POINTS, Stage
 from tests.bench.store import SCALE
@@ -27,7 +28,7 @@ WARM = 20
 COPY_SECONDS = 120.0
 COLUMNS = ("device_id", "timestamp", "measurement", "value")
 _SETTLED = "select not exists (select from telemetry.rollup_dirty where level < 2)"
-_TABLES = ("telemetry", "rollup_1m", "rollup_1h", "rollup_1d", "rollup_dirty")
+_TABLES = [f"telemetry.{name}" for name in ("telemetry", "rollup_1m", "rollup_1h", "rollup_1d", "rollup_dirty")]
 
 
 class HistoryPart:
@@ -35,18 +36,37 @@ class HistoryPart:
 
     def __init__(self, the: Stage) -> None:
         self._the = the
+
+    async def run(self) -> None:
+        """Measure the store that the platform has, and TimescaleDB where it is given."""
+        await _Charts(self._the, "history.", "").run()
+        if timescale.GIVEN:
+            async with timescale.beside(self._the) as other:
+                await _Charts(other, "history.timescale_", await timescale.version(other.connection)).run()
+
+
+class _Charts:
+    """One store.
+
+    Args:
+        area: what the figures' names begin with.
+        timescale: its version; "" for the native engine.
+    """
+
+    def __init__(self, the: Stage, area: str, timescale: str) -> None:
+        self._the, self._area, self._timescale = the, area, timescale
         self._end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         self._days = max(2, round(DAYS * SCALE))
         self._names = [reading.key for reading in the.readings]
 
     async def run(self) -> None:
-        """Lay the readings down, let the roller do its work, and ask."""
-        the, figures = self._the, self._the.figures
+        """Lay the readings down, have the rollups made, and ask."""
+        the = self._the
         await the.empty()
-        pool = await make_pool(the.platform.dsn, name="bench", high=4)
+        pool = await make_pool(the.platform.telemetry_dsn, name="bench", high=4)
         began = time.monotonic()
         await self._preload(pool)
-        figures.add("history.preload_s", time.monotonic() - began)
+        the.figures.add(f"{self._area}preload_s", time.monotonic() - began)
         await self._ask_all()
         await pool.close()
         await the.empty()
@@ -65,8 +85,9 @@ class HistoryPart:
             await roller.settle(self._end)
         await copying
         await roller.settle(self._end)
-        for table in _TABLES:
-            await pool.execute(f"vacuum analyze telemetry.{table}", timeout=300)
+        tables = await timescale.reorganize(pool) if self._timescale else _TABLES
+        for table in tables:
+            await pool.execute(f"vacuum analyze {table}", timeout=300)
         await pool.execute("checkpoint", timeout=300)  # else it writes this to the disk while questions are asked
         self._the.figures.check(await self._the.stored() == rows, "not every reading was laid down")
         self._the.figures.check(bool(await pool.fetchval(_SETTLED)), "the rollups are not up to date")
@@ -107,11 +128,12 @@ class HistoryPart:
             for name, (path, points) in questions.items():
                 if name == "latest":  # COPY told Valkey nothing, as ingest would have done
                     first = await self._ask(client, path, points, warm=0, samples=DEVICES)
-                    self._the.figures.add("history.latest_first_p99_ms", percentile(first, 0.99))
+                    self._the.figures.add(f"{self._area}latest_first_p99_ms", percentile(first, 0.99))
                 times = await self._ask(client, path, points)
-                self._the.figures.add(f"history.{name}_p99_ms", percentile(times, 0.99))
+                self._the.figures.add(f"{self._area}{name}_p99_ms", percentile(times, 0.99))
                 rows.append((name, percentile(times, 0.5), percentile(times, 0.99), max(times)))
-        self._the.figures.table("Histories by REST, ms", ("question", "p50", "p99", "max"), rows)
+        title = f"Histories by REST{f', TimescaleDB {self._timescale}' if self._timescale else ''}, ms"
+        self._the.figures.table(title, ("question", "p50", "p99", "max"), rows)
 
     async def _ask(
         self, client: httpx.AsyncClient, path: Callable[[str], str], points: int, warm: int = WARM, samples: int = SAMPLES

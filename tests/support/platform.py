@@ -100,6 +100,11 @@ class Platform:
         return self.home.endpoints().dsn
 
     @property
+    def telemetry_dsn(self) -> str:
+        """Where readings are."""
+        return self.installation.environment.get("IOTSPHERE_TELEMETRY_DSN") or self.dsn
+
+    @property
     def redis_url(self) -> str:
         return self.home.endpoints().redis_url
 
