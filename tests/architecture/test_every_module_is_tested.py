@@ -21,7 +21,6 @@ TESTED_OTHERWISE: dict[str, str] = {
     "ingest/boots_table.py": "integration/ingest/test_pipeline.py sends from devices without a clock",
     "ingest/export_reads.py": "integration/cloud_api/test_export.py, through the reader above it",
     "ingest/imports_table.py": "integration/ingest/test_importing.py, through the importer above it",
-    "ingest/timescale_reads.py": "contract/test_engines.py, through the engine that chooses it",
     "ingest/telemetry_reads.py": "integration/ingest/test_history.py and test_latest.py, through the readers above it",
     "iotsphere/infra/logging.py": "a library is set up, nothing is decided",
     "launcher/cli*.py": "commands: run as such in e2e/test_up.py",
