@@ -146,6 +146,10 @@ class CommandService:
         with self._waiters.wait_for(command_id) as waiter:  # before the first look, so that nothing happens in between
             return await self._until_final(await self._existing(command_id), waiter, seconds)
 
+    def end_waits(self) -> None:
+        """The process ends: whoever waits is answered now, with the command as it is."""
+        self._waiters.end()
+
     async def cancel(self, command_id: str, actor: str) -> CommandView:
         """Take a command back. A device that has it already may still carry it out.
 
@@ -201,7 +205,7 @@ class CommandService:
     async def _until_final(self, view: CommandView, waiter: Waiter, seconds: float) -> CommandView:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        while not view.final and (left := deadline - loop.time()) > 0:
+        while not view.final and not self._waiters.ended and (left := deadline - loop.time()) > 0:
             outcome = await waiter.news(min(left, LOOK_EVERY_S))  # a signal may be lost: look now and then
             view = outcome.of(view) if outcome is not None else await self._existing(view.id)
         return view

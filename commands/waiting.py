@@ -36,10 +36,22 @@ class Waiter:
 
 
 class Waiters:
-    """All of them, by command. An entry lives as long as somebody waits."""
+    """All of them, by command. An entry lives as long as somebody waits.
+
+    Attributes:
+        ended: the process ends; nobody shall wait any more.
+    """
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[Waiter]] = {}
+        self.ended = False
+
+    def end(self) -> None:
+        """All look once more and go."""
+        self.ended = True
+        for waiters in self._waiting.values():
+            for waiter in waiters:
+                waiter.tell(None)
 
     @contextmanager
     def wait_for(self, command_id: str) -> Iterator[Waiter]:

@@ -9,7 +9,6 @@ from importlib.metadata import version
 from typing import Any
 
 import structlog
-from litestar.types import ASGIApp
 from prometheus_client import CollectorRegistry
 
 from certs.authority import open_authority
@@ -69,9 +68,13 @@ async def run_cloud(options: CloudOptions, stop: asyncio.Event) -> None:
         PortTaken: somebody else listens there.
         Misconfigured: the certificate authority is incomplete.
     """
-    async with _application(options) as app:
+
+    def ready(port: int) -> None:
+        log.info("cloud is ready", http=port)
+
+    async with _opened(options) as parts:
         try:
-            await serve(app, options.host, options.http_port, stop, lambda port: log.info("cloud is ready", http=port))
+            await serve(create_app(parts), options.host, options.http_port, stop, ready, parts.commands.end_waits)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
@@ -79,7 +82,7 @@ async def run_cloud(options: CloudOptions, stop: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def _application(options: CloudOptions) -> AsyncIterator[ASGIApp]:
+async def _opened(options: CloudOptions) -> AsyncIterator[CloudParts]:
     # low=0 connects at the first use: `cloud` starts, and says that it is not ready, while PostgreSQL is away.
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(await make_pool(options.dsn, name="cloud", low=0, high=CONNECTIONS))
@@ -91,7 +94,7 @@ async def _application(options: CloudOptions) -> AsyncIterator[ASGIApp]:
         cache = ShadowCache(redis, pool)
         cache.start()
         stack.push_async_callback(cache.stop)
-        yield create_app(_parts(options, pool, telemetry, cache, LatestStore(redis, telemetry)))
+        yield _parts(options, pool, telemetry, cache, LatestStore(redis, telemetry))
 
 
 def _parts(options: CloudOptions, pool: Pool, telemetry: Pool, cache: ShadowCache, latest: LatestStore) -> CloudParts:

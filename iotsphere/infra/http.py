@@ -39,13 +39,19 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    app: ASGIApp, host: str, port: int, stop: asyncio.Event, on_listening: Callable[[int], None] | None = None
+    app: ASGIApp,
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    on_listening: Callable[[int], None] | None = None,
+    on_stop: Callable[[], None] | None = None,
 ) -> None:
     """Serve until ``stop`` is set, then finish open requests within five seconds.
 
     Args:
         port: 0 picks a free one.
         on_listening: told the real port once requests are answered.
+        on_stop: called before open requests are waited for; has those answered that would wait for longer.
 
     Raises:
         OSError: the port is taken.
@@ -64,6 +70,8 @@ async def serve(
                 on_listening(listener.getsockname()[1])
             await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            if on_stop is not None:
+                on_stop()
             server.end()
             stopping.cancel()
             await running

@@ -193,7 +193,8 @@ async def _parts(
 
 async def _serve(stack: AsyncExitStack, parts: CloudParts) -> int:
     stop, listening = asyncio.Event(), asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(create_app(parts), "127.0.0.1", 0, stop, listening.set_result), name="test-cloud")
+    serving = serve(create_app(parts), "127.0.0.1", 0, stop, listening.set_result, parts.commands.end_waits)
+    task = asyncio.create_task(serving, name="test-cloud")
 
     async def end() -> None:
         stop.set()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -11,7 +12,9 @@ import pytest
 from cloud_api.domain.commands import service
 from commands.command_table import MAX_OPEN
 from iotsphere.signals import CLOUD_DONE, EDGE_COMMAND
-from tests.support.cloud import TestCloud
+from tests.support.cloud import TestCloud, running_cloud
+from tests.support.pki import Pki
+from tests.support.waiting import until
 
 PRIME = {"name": "prime", "params": {"seconds": 3}}
 
@@ -74,6 +77,25 @@ async def test_a_wait_that_runs_out_leaves_the_command_open(cloud: TestCloud) ->
     given = await give(await cloud.member("operator"), query="?wait=0.2")
     assert (given.status_code, given.json()["status"]) == (202, "queued")
     assert given.headers["x-data-source"] == "simulation"
+
+
+async def test_who_waits_while_cloud_ends_is_answered_with_the_command_as_it_is(
+    pki: Pki, migrated_dsn: str, valkey_url: str
+) -> None:
+    async with AsyncExitStack() as clients:
+        async with running_cloud(pki, migrated_dsn, valkey_url) as cloud:
+            await cloud.device("pump-1")
+            headers = {"Authorization": f"Bearer {cloud.token('operator')}"}
+            client = httpx.AsyncClient(base_url=cloud.url, headers=headers, timeout=20, trust_env=False, verify=False)
+            operator = await clients.enter_async_context(client)  # lives longer than cloud
+            waiting = [asyncio.create_task(give(operator, {"name": "stop"}, "?wait=30")) for _ in range(3)]
+
+            async def committed() -> bool:
+                return await cloud.parts.pool.fetchval("select count(*) from ops.commands") == 3
+
+            await until(committed)
+        answers = await asyncio.gather(*waiting)
+        assert [(a.status_code, a.json()["status"]) for a in answers] == [(202, "queued")] * 3
 
 
 async def test_bad_ends_are_problems_that_hold_the_command(cloud: TestCloud) -> None:

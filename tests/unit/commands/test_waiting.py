@@ -25,3 +25,13 @@ async def test_what_cannot_be_read_tells_nothing() -> None:
     with waiters.wait_for("c1") as one:
         waiters.on_done("c1 {")
         assert await one.news(0.01) is None
+
+
+async def test_at_the_end_all_are_told_to_look() -> None:
+    waiters = Waiters()
+    with waiters.wait_for("c1") as one, waiters.wait_for("c2") as two:
+        waiters.on_done(told("c1", END))
+        waiters.end()
+        async with asyncio.timeout(5):
+            assert await asyncio.gather(one.news(60), two.news(60)) == [None, None]
+    assert waiters.ended
