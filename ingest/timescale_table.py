@@ -129,6 +129,17 @@ async def install(connection: Connection) -> None:
     await connection.execute("create extension if not exists timescaledb")
 
 
+async def before_restore(connection: Connection) -> None:
+    """Make an empty database ready for a dump of one with the extension: for the connections that are made after this one."""
+    await install(connection)
+    await connection.execute("select timescaledb_pre_restore()")
+
+
+async def after_restore(connection: Connection) -> None:
+    """The extension acts again, and its policies run."""
+    await connection.execute("select timescaledb_post_restore()")
+
+
 async def is_hypertable(connection: Connection) -> bool:
     """Whether the readings are in a hypertable; the extension must be installed."""
     return bool(await connection.fetchval(_HYPERTABLES))

@@ -113,6 +113,18 @@ def restore_database(dsn: str, programs: Path, dump: Path) -> None:
     dump.unlink()
 
 
+def holds_timescale(programs: Path, dump: Path) -> bool:
+    """Whether a dump is of a database with TimescaleDB.
+
+    Raises:
+        BackupFailed: it cannot be read.
+    """
+    done = subprocess.run([programs / "pg_restore", "--list", dump], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BackupFailed(f"pg_restore: {' '.join(done.stderr.split())[-2000:] or done.returncode}")
+    return " EXTENSION - timescaledb" in done.stdout
+
+
 def run_tool(command: list[str], dsn: str) -> None:
     """Run a PostgreSQL tool on a database. The password goes by the environment: arguments are seen by everybody.
 

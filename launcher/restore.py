@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
 
+from ingest import timescale_table
 from iotsphere.settings import Settings
 from launcher import backup, database, plan
 from launcher.embedded.postgres import EmbeddedPostgres
@@ -33,7 +34,7 @@ def restore(settings: Settings, home: Home, source: Path) -> None:
         with _all_or_nothing(home):
             dump = backup.restore_files(home, source)
             if settings.dsn:
-                asyncio.run(_fill(settings.dsn, tools, dump))
+                asyncio.run(fill(settings.dsn, tools, dump))
             else:
                 asyncio.run(_fill_embedded(home, tools, dump))
     finally:
@@ -55,19 +56,44 @@ async def _fill_embedded(home: Home, tools: Path, dump: Path) -> None:
     port = claim(LOOPBACK, 0, "IOTSPHERE_POSTGRES_PORT")
     server = EmbeddedPostgres(home.postgres, home.secret("postgres-password"), port)
 
-    async def fill() -> None:
+    async def prepare() -> None:
         await database.create(server)
-        await _fill(server.dsn, tools, dump)
+        await fill(server.dsn, tools, dump)
 
     stop = Stop()
-    await Supervisor(home, [Step([plan.postgres_program(home, server)], fill)], stop).run(stop.ask)
+    await Supervisor(home, [Step([plan.postgres_program(home, server)], prepare)], stop).run(stop.ask)
     home.state_file.unlink(missing_ok=True)
 
 
-async def _fill(dsn: str, tools: Path, dump: Path) -> None:
+async def fill(dsn: str, tools: Path, dump: Path) -> None:
+    """Fill an empty database from a dump.
+
+    Raises:
+        BackupFailed: pg_restore failed.
+    """
+    async with _connected(dsn) as connection:
+        await database.create_roles(connection)
+    if await asyncio.to_thread(backup.holds_timescale, tools, dump):
+        await _fill_timescale(dsn, tools, dump)
+    else:
+        await asyncio.to_thread(backup.restore_database, dsn, tools, dump)
+
+
+async def _fill_timescale(dsn: str, tools: Path, dump: Path) -> None:
+    """Its catalogue comes from the dump as well: meanwhile the extension must not act on what is written."""
+    async with _connected(dsn) as connection:
+        await timescale_table.before_restore(connection)
+    try:
+        await asyncio.to_thread(backup.restore_database, dsn, tools, dump)
+    finally:
+        async with _connected(dsn) as connection:
+            await timescale_table.after_restore(connection)
+
+
+@contextlib.asynccontextmanager
+async def _connected(dsn: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
     connection = await asyncpg.connect(dsn)
     try:
-        await database.create_roles(connection)
+        yield connection
     finally:
         await connection.close()
-    await asyncio.to_thread(backup.restore_database, dsn, tools, dump)

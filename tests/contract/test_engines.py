@@ -4,10 +4,12 @@
 crashes on COPY: there the readings are written with INSERT, and the writer's test is skipped.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -29,7 +31,7 @@ from ingest.rollups import DAY, HOUR, MINUTE, STEPS, Buckets, Level
 from ingest.store import Store
 from iotsphere.errors import InvalidInput
 from iotsphere.infra.postgres import Pool, make_pool
-from launcher import telemetry_retention
+from launcher import backup, restore, telemetry_retention
 from tests.support import servers
 from tests.support.devices import delivery, thermometer
 from tests.support.rollups import expected, read
@@ -291,3 +293,27 @@ async def test_the_writer_writes_into_both(subject: Subject) -> None:
     await store.close()
     assert await subject.pool.fetchval("select count(*) from telemetry.telemetry") == 800
     await agrees(subject)
+
+
+@pytest.mark.skipif(not GIVEN, reason="needs COPY and a second database: IOTSPHERE_TEST_TIMESCALE_DSN")
+async def test_a_backup_of_timescale_is_restored(timescale_migrated: str, tmp_path: Path) -> None:
+    connection = await asyncpg.connect(timescale_migrated)
+    await prepare(connection, KEEP_DAYS)
+    await connection.execute("insert into telemetry.telemetry values ('r-1', $1, 'm', 1, null) on conflict do nothing", START)
+    rows = await connection.fetchval("select count(*) from telemetry.telemetry")
+    dump, tools = tmp_path / "dump", backup.client_tools()
+    await asyncio.to_thread(backup.run_tool, [str(tools / "pg_dump"), "--format=custom", f"--file={dump}"], timescale_migrated)
+    await connection.execute("drop database if exists iotsphere_restored")
+    await connection.execute("create database iotsphere_restored template template0")
+    target = servers.with_database(timescale_migrated, "iotsphere_restored")
+    try:
+        await restore.fill(target, tools, dump)
+        restored = await asyncpg.connect(target)
+        assert (await engine_of(restored)).name == "timescale"
+        assert await restored.fetchval("select count(*) from telemetry.telemetry") == rows
+        await timescale_table.refresh(restored)
+        assert await restored.fetchval("select count(*) from telemetry.rollup_1d where device_id = 'r-1'") == 1
+        await restored.close()
+    finally:
+        await connection.execute("drop database iotsphere_restored with (force)")
+        await connection.close()
