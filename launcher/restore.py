@@ -82,7 +82,10 @@ async def fill(dsn: str, tools: Path, dump: Path) -> None:
 async def _fill_timescale(dsn: str, tools: Path, dump: Path) -> None:
     """Its catalogue comes from the dump as well: meanwhile the extension must not act on what is written."""
     async with _connected(dsn) as connection:
-        await timescale_table.before_restore(connection)
+        try:
+            await timescale_table.before_restore(connection)
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise backup.BackupFailed(f"only a superuser of its server restores a database with TimescaleDB: {error}") from error
     try:
         await asyncio.to_thread(backup.restore_database, dsn, tools, dump)
     finally:
