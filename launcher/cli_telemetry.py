@@ -172,6 +172,7 @@ def drop(
     wanted = dead_letters.selection(ids, device, category, reason, org, since, until, all_of_them=all_of_them)
     if not ids and not yes:
         meant = with_telemetry(lambda c: dead_letters.counted(c, wanted))
-        typer.confirm(f"Delete {dead_letters.letters(meant)} for good?", abort=True)
+        if meant:  # else there is nothing to ask
+            typer.confirm(f"Delete {dead_letters.letters(meant)} for good?", abort=True)
     count = with_telemetry(lambda c: dead_letters.dropped(c, wanted))
     print(json.dumps({"dropped": count}) if as_json else f"dropped {dead_letters.letters(count)}")

@@ -24,7 +24,6 @@ TESTED_OTHERWISE: dict[str, str] = {
     "ingest/telemetry_reads.py": "integration/ingest/test_history.py and test_latest.py, through the readers above it",
     "iotsphere/infra/logging.py": "a library is set up, nothing is decided",
     "launcher/cli*.py": "commands: run as such in e2e/test_up.py",
-    "launcher/restore.py": "e2e/test_up.py makes a new installation of a backup",
     "launcher/enrol_table.py": "integration/launcher/test_enrol.py, through what is above it",
     "launcher/doctor_*.py": "e2e/test_up.py asks the doctor",
     "launcher/cloud.py": "e2e/test_up.py starts it",

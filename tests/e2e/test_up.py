@@ -174,7 +174,8 @@ def test_dead_letters_are_looked_at_replayed_and_dropped(running: Platform) -> N
     assert found == 1
     assert running.installation.cli(*cli, "show", str(good["id"])).returncode == 2
     assert running.installation.cli(*cli, "drop").returncode == 2
-    unanswered = running.installation.cli(*cli, "drop", "--reason", "a test")
+    assert running.installation.must(*cli, "drop", "--reason", "a test") == "dropped 0 dead letters\n"  # it has a new reason now
+    unanswered = running.installation.cli(*cli, "drop", "--device", device)
     assert (unanswered.returncode, "Delete 1 dead letter for good?" in unanswered.stdout) == (1, True)
     assert "1 dead letter" in running.installation.must(*cli, "drop", str(garbage["id"]))
 
