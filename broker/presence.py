@@ -12,6 +12,7 @@ from broker.presence_queue import Batch, PresenceQueue
 from iotsphere.bus import EventBus
 from iotsphere.events import DeviceStatus
 from iotsphere.infra.postgres import Patience, Pool, wait_out
+from iotsphere.pause import set_within
 
 log = structlog.get_logger()
 
@@ -83,14 +84,11 @@ class PresenceWriter:
         loop = asyncio.get_running_loop()
         due = loop.time() + self._reconcile_seconds
         while True:
-            try:
-                async with asyncio.timeout_at(due):  # not wait_for: in Python 3.11 it may swallow a cancellation
-                    await self._filled.wait()
-            except TimeoutError:
+            if await set_within(self._filled, due - loop.time()):
+                await self._guarded(self._flush)
+            else:
                 due = loop.time() + self._reconcile_seconds
                 await self._guarded(self._reconcile)
-            else:
-                await self._guarded(self._flush)
 
     async def _guarded(self, step: Callable[[], Awaitable[None]]) -> None:
         try:

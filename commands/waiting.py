@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from commands.outcome import Outcome, heard
+from iotsphere.pause import set_within
 
 log = structlog.get_logger()
 
@@ -26,10 +27,7 @@ class Waiter:
 
     async def news(self, seconds: float) -> Outcome | None:
         """What was told, within so many seconds; None: look."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._told.wait()
-        except TimeoutError:
+        if not await set_within(self._told, seconds):
             return None
         self._told.clear()
         return self._outcome

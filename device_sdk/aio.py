@@ -6,7 +6,6 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import suppress
 from random import Random
 from types import TracebackType
 from typing import Any
@@ -25,6 +24,7 @@ from device_sdk.reconnect import FullJitter, ShortSessions
 from device_sdk.session import Desired, Severity
 from iotsphere.errors import InvalidInput, Misconfigured, Refused
 from iotsphere.messages import CommandRequest, CommandResponse
+from iotsphere.pause import set_within
 
 log = logging.getLogger("device_sdk")
 Done = Callable[[bool], None]
@@ -162,9 +162,7 @@ class AioDevice(BaseDevice[AsyncHandler]):
                 error = short.ended(time.monotonic() - began, error)
             self._session.disconnected()
             self._lost(error, log_it=lasted or not self.last_error)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(jitter.next()):
-                    await self._closing.wait()
+            await set_within(self._closing, jitter.next())
 
     async def _attempt(self) -> str:
         """Serve one connection; returns why it ended."""

@@ -14,6 +14,7 @@ from device_sdk.credentials import Credentials
 from device_sdk.options import Options
 from device_sdk.session import WINDOW, DeviceSession, Message
 from iotsphere.errors import Refused
+from iotsphere.pause import set_within
 
 INCOMING = 1000  # messages between paho and our reader, which never waits; aiomqtt's policy: drop_newest
 SUBACK_REFUSED = 0x80
@@ -101,9 +102,7 @@ class AioLink:
 
     async def _write(self, tasks: asyncio.TaskGroup) -> None:
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._session.next_due):
-                    await self._outgoing.wait()
+            await set_within(self._outgoing, self._session.next_due)
             self._outgoing.clear()
             while (message := self._session.take()) is not None:
                 tasks.create_task(self._send(message), name=f"{self._name}-send")

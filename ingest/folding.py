@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import asyncpg
 import structlog
@@ -12,6 +12,7 @@ from ingest import sequences_table
 from ingest.arrivals import Arrivals
 from ingest.metrics import IngestMetrics
 from iotsphere.infra.postgres import AWAY, Patience, Pool, wait_out
+from iotsphere.pause import set_within
 
 log = structlog.get_logger()
 
@@ -76,10 +77,7 @@ class Folding:
         pause = SHORTEST_PAUSE
         while not self._stopping.is_set():
             await self._arrived.wait()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._stopping.wait()
-            if self._stopping.is_set():
+            if await set_within(self._stopping, pause):
                 return
             self._arrived.clear()
             pause = await self._turn()

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 
 import asyncpg
 import redis.asyncio
@@ -13,6 +12,7 @@ from ingest import telemetry_reads
 from ingest.latest_keys import LatestKeys
 from ingest.latest_value import LatestValue, Newest, add_newest, newer, text_of, written
 from iotsphere.infra.postgres import AWAY, Pool, unavailable_as_ours
+from iotsphere.pause import set_within
 
 log = structlog.get_logger()
 
@@ -132,9 +132,7 @@ class LatestStore:
 
     async def _run(self) -> None:
         while not self._stopping:
-            with suppress(TimeoutError):  # nothing has come: see whether Valkey has lost its keys
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await self._arrived.wait()
+            await set_within(self._arrived, LOOK_SECONDS)  # when nothing has come: see whether Valkey has lost its keys
             began = time.monotonic()
             went_well = await self._flush()
             spent = time.monotonic() - began

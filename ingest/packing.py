@@ -7,7 +7,7 @@ middle unless it is the last one. Rebuilt, the index of a day takes little more 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from ingest.metrics import IngestMetrics
 from ingest.packing_table import Key
 from ingest.periods import MINUTES, RAW, Period
 from iotsphere.infra.postgres import AWAY
+from iotsphere.pause import set_within
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -114,15 +115,10 @@ class Packer:
         log.info("an index is packed", index=key.name, before=key.bytes, after=after, seconds=round(time.monotonic() - began, 1))
 
     async def _run(self) -> None:
-        await self._pause(FIRST_SECONDS)
+        await set_within(self._stopping, FIRST_SECONDS)
         while not self._stopping.is_set():
             try:
                 await self.turn()
             except (*AWAY, asyncpg.PostgresError) as error:
                 log.warning("indexes could not be packed, will be tried again", error=str(error) or type(error).__name__)
-            await self._pause(EVERY_SECONDS)
-
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
+            await set_within(self._stopping, EVERY_SECONDS)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from itertools import chain
 
 import asyncpg
@@ -18,6 +17,7 @@ from ingest.rebuild import Rebuilder, Rebuilt
 from ingest.store import UNSTORABLE, Outcome, Slot, conflict
 from iotsphere.errors import StoreUnavailable
 from iotsphere.infra.postgres import AWAY, Connection, Pool
+from iotsphere.pause import set_within
 from iotsphere.registry import Registry
 
 log = structlog.get_logger()
@@ -87,9 +87,7 @@ class Replayer:
                 self._slot.drop()
                 pause = AGAIN_SECONDS
                 log.exception("a replay failed")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._asked.wait()
+            await set_within(self._asked, pause)
             self._asked.clear()
 
     async def turn(self) -> int:

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 import asyncpg
 import structlog
@@ -16,6 +15,7 @@ from ingest.metrics import IngestMetrics
 from ingest.partitions import Partitions
 from ingest.retention_rules import Retention
 from iotsphere.infra.postgres import AWAY, Pool
+from iotsphere.pause import set_within
 
 log = structlog.get_logger()
 
@@ -112,6 +112,4 @@ class Upkeep:
                 log.warning("upkeep of the telemetry did not go through, will be tried again", error=str(error))
             if self._stopping:
                 return
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await self._flood.wait()
+            await set_within(self._flood, LOOK_SECONDS)

@@ -8,7 +8,6 @@ transaction that writes the rollup which it stands for: whatever is killed, and 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -23,6 +22,7 @@ from ingest.rollup_marks import MINUTE_US, Key, Marks
 from ingest.rollup_table import NOBODY, Mark
 from ingest.rollups import Level
 from iotsphere.infra.postgres import AWAY, Pool
+from iotsphere.pause import set_within
 
 log = structlog.get_logger()
 
@@ -110,13 +110,8 @@ class Roller:
             drained += await self._drain(level, found)
             rest = pace.took(len(found), time.monotonic() - began)
             if not in_haste:
-                await self._pause(rest)
+                await set_within(self._stopping, rest)
         return drained
-
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
 
     async def _drain(self, level: Level, found: Sequence[Mark]) -> int:
         if level is Level.MINUTE:
@@ -139,7 +134,7 @@ class Roller:
     async def _run(self) -> None:
         pause = EVERY_SECONDS
         while not self._stopping.is_set():
-            await self._pause(pause)
+            await set_within(self._stopping, pause)
             pause = EVERY_SECONDS
             try:
                 await self.turn()

@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from iotsphere.errors import OperatorError
+from iotsphere.pause import set_within
 from launcher.backoff import Backoff
 from launcher.logfiles import tail
 from launcher.probes import Health, Probe
@@ -146,7 +147,7 @@ class Service:
             self._check_first_attempts()
             self.restarts += 1
             self._set(State.RESTARTING)
-            await self._sleep(backoff.after(time.monotonic() - began))
+            await set_within(self._stopping, backoff.after(time.monotonic() - began))
 
     async def _run_once(self) -> None:
         await asyncio.to_thread(self.program.before)
@@ -237,13 +238,6 @@ class Service:
     def _explain(self, what: str) -> str:
         said = "\n  ".join(tail(self.program.log, 8))
         return f"{self.program.name} {what}; the end of its log ({self.program.log}):\n  {said}"
-
-    async def _sleep(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
 
     def _set(self, state: State) -> None:
         if state is State.STOPPED:

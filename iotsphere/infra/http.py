@@ -3,12 +3,13 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
 
 from iotsphere.infra.http_protocol import BoundedHttp
+from iotsphere.pause import set_within
 
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -28,9 +29,7 @@ class _Server(uvicorn.Server):
     async def main_loop(self) -> None:
         """Ticks once a second and ends at once; uvicorn itself looks ten times a second whether it is to end."""
         while not await self.on_tick(0):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await self._ending.wait()
+            await set_within(self._ending, 1.0)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

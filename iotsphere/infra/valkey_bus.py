@@ -20,6 +20,7 @@ from iotsphere.events import DEVICE_TELEMETRY, TOPIC_OF, Event, decode, encode
 from iotsphere.infra.metrics import BusMetrics
 from iotsphere.infra.outbox import Outbox
 from iotsphere.infra.postgres import Patience
+from iotsphere.pause import set_within
 
 log = structlog.get_logger()
 
@@ -216,10 +217,7 @@ class ValkeyBus:
             RedisError, OSError, TimeoutError: the server does not answer.
         """
         for check in itertools.count(1):
-            try:
-                async with asyncio.timeout(CHECK_SECONDS):  # not wait_for: in Python 3.11 it may swallow a cancellation
-                    await self._trouble.wait()
-            except TimeoutError:
+            if not await set_within(self._trouble, CHECK_SECONDS):
                 await client.ping()
             if check == STABLE_CHECKS:
                 patience.back()

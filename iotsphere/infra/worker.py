@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Generic, TypeVar
 
 import structlog
+
+from iotsphere.pause import set_within
 
 log = structlog.get_logger()
 Key = TypeVar("Key")
@@ -53,8 +54,7 @@ class Worker(Generic[Key, Item]):
             return
         if self._items:
             self._idle.clear()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), grace_s)
+        await set_within(self._idle, grace_s)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
