@@ -1,6 +1,6 @@
 """Writing of ops.commands and ops.command_transitions; command_reads.py reads them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from commands.lifecycle import DELIVERED, FINAL, MAX_ATTEMPTS, OPEN, SENT, TRANS
 from commands.outcome import Outcome
 from commands.view import CommandView
 from iotsphere.infra.postgres import columns
+from iotsphere.registry import OUT_OF_SERVICE
 
 MAX_OPEN = 100
 AT_ONCE = 16
@@ -22,9 +23,13 @@ LIFE = """json_agg(json_build_object('status', t.status, 'at', extract(epoch fro
     'session', t.session) order by t.n)"""
 """Transitions ``t`` of one command as one value; commands/outcome.py reads it."""
 
-_OPEN = "('" + "', '".join(OPEN) + "')"  # spelled as in the partial indexes
-_UNANSWERED = "('" + "', '".join(UNANSWERED) + "')"
-_FINAL = "('" + "', '".join(sorted(FINAL)) + "')"
+
+def _among(texts: Iterable[str]) -> str:
+    """For ``in``: spelled as in the partial indexes."""
+    return "('" + "', '".join(texts) + "')"
+
+
+_OPEN, _UNANSWERED, _FINAL, _OUT_OF_SERVICE = map(_among, (OPEN, UNANSWERED, sorted(FINAL), OUT_OF_SERVICE))
 _LEGAL = ", ".join(f"('{source}', '{target}')" for source, targets in TRANSITIONS.items() for target in sorted(targets))
 # A lost claim, or a lost note that something was sent, only makes the command go out once more: no need to wait for the disk.
 _LAZY = "set_config('synchronous_commit', 'off', true)"
@@ -40,7 +45,7 @@ with added as (
         where device_id = $2 and organization_id = $3 and status in {_OPEN} and expires_at > $8 limit $10
     ) o) < $10 and ($13::text is null or exists (
         select from registry.device_seen($13, $2) s
-        where s.organization_id = $3 and s.device_type = $14 and s.status not in ('disabled', 'retired')
+        where s.organization_id = $3 and s.device_type = $14 and s.status not in {_OUT_OF_SERVICE}
     ))
     on conflict (organization_id, idempotency_key) do nothing
     returning id, device_id
@@ -59,7 +64,7 @@ _CLAIM = f"""
 with head as (
     select h.id, a.session
     from unnest($1::text[], $2::bigint[]) as a (device_id, session)
-    join registry.devices d on d.id = a.device_id and d.status not in ('disabled', 'retired')
+    join registry.devices d on d.id = a.device_id and d.status not in {_OUT_OF_SERVICE}
     cross join lateral (
         ({_DUE} and not c.parallel
             and case when c.sent_session = a.session then c.parked_at is null else c.attempts < {MAX_ATTEMPTS} end

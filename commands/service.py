@@ -27,6 +27,7 @@ from iotsphere.signals import CLOUD_DONE, EDGE_COMMAND, Signals
 MAX_TIMEOUT_S = 7 * 24 * 3600.0
 MAX_PARAMS_BYTES = 32 * 1024
 LOOK_EVERY_S = 1.0
+# What delivery sends is noted 20 ms later; one whose note was lost with `edge` is cancelled too.
 NOTED_AFTER_S, NOTED_LOOKS = 0.03, 6
 
 

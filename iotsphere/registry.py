@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+OUT_OF_SERVICE = ("disabled", "retired")
+"""Statuses in which a device is told nothing any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceRecord:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from certs.issue import Issued
 from cloud_api.tenancy import Connection
 from iotsphere.devices._spec import DeviceType
+from iotsphere.registry import OUT_OF_SERVICE
 
 # One statement: the foreign keys of owners and assets are checked at its end.
 _INSERT = """
@@ -59,8 +60,8 @@ async def simulated(connection: Connection, device_type: str, organization: str)
     """Simulated devices of a type in an organization that are in service."""
     rows = await connection.fetch(
         """select id from registry.devices where device_type = $1 and organization_id = $2 and kind = 'simulated'
-           and status not in ('disabled', 'retired') order by id""",
-        device_type, organization,
+           and status <> all($3) order by id""",
+        device_type, organization, OUT_OF_SERVICE,
     )  # fmt: skip
     return [row["id"] for row in rows]
 

@@ -1,6 +1,7 @@
 """Commands as a user sees them: reached through a device that he may see."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from cloud_api.auth import Principal
 from cloud_api.domain.commands.schemas import Command, CommandList, NewCommand, view
@@ -9,8 +10,8 @@ from cloud_api.domain.devices.table import Addressee
 from commands.service import CommandService
 from commands.view import CommandView
 from iotsphere.errors import Conflict, NotFound
+from iotsphere.registry import OUT_OF_SERVICE
 
-REFUSING = ("disabled", "retired")
 REMEMBERED = 10_000
 """Devices that somebody gave commands to; policy when full: forget the one that was added first."""
 
@@ -36,29 +37,22 @@ class Commands:
             Conflict: the device takes no commands, too many are open, or the key was used for another command.
         """
         seen = (principal.scope, device)
-        remembered = self._seen.pop(seen, None)
-        if (
-            remembered is not None and key is None
-        ):  # with a key the command may be there already, of a device that has changed hands
-            try:
-                command = await self._give(principal, remembered, new, key, wait_s)
-            except Conflict:  # or the device is not what it was
-                pass
-            else:
-                self._remember(seen, remembered)
-                return command
+        # With a key the command may be there already, of a device that has changed hands.
+        remembered = self._seen.pop(seen, None) if key is None else None
+        if remembered is not None:
+            with suppress(Conflict):  # also when the device is not what it was
+                return await self._give(principal, remembered, new, key, wait_s)
         row = await self._devices.addressee(principal, device)
-        if row.status in REFUSING:
+        if row.status in OUT_OF_SERVICE:
             raise Conflict(f"{device} is {row.status} and takes no commands")
-        command = await self._give(principal, row, new, key, wait_s)
-        self._remember(seen, row)
-        return command
+        return await self._give(principal, row, new, key, wait_s)
 
     async def _give(self, principal: Principal, row: Addressee, new: NewCommand, key: str | None, wait_s: float) -> Command:
         command = await self._commands.create(
             row.id, row.device_type, row.organization, new.name, new.params,
             actor=principal.id, timeout_s=new.timeout, idempotency_key=key, wait_s=wait_s, scope=principal.scope,
         )  # fmt: skip
+        self._remember((principal.scope, row.id), row)
         return view(command, row.simulated)
 
     def _remember(self, seen: tuple[str, str], row: Addressee) -> None:
