@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator
 from itertools import chain, islice
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
+from msgspec.structs import FieldInfo
 
 BODY = "data"
 """What Litestar calls the body in its errors."""
@@ -24,15 +25,23 @@ def wrong_fields(raw: object, shape: object) -> list[dict[str, str]]:
     Returns:
         At most MOST_ERRORS and one, which says that there are more; nothing when it is no object, or need be none.
     """
-    if not isinstance(raw, dict) or not isinstance(shape, type) or not issubclass(shape, msgspec.Struct):
+    if not isinstance(raw, dict) or not _is_object(shape):
         return []
     found = islice(chain(_fields(raw, shape), _unknown(raw, shape)), MOST_ERRORS + 1)
     return [{"key": key, "message": message} for key, message in found]
 
 
+def fields_of(shape: object) -> dict[str, FieldInfo]:
+    """The fields of a body by the names that callers write; none when it is no object, or any."""
+    return {field.encode_name: field for field in msgspec.structs.fields(shape)} if _is_object(shape) else {}
+
+
+def _is_object(shape: object) -> TypeGuard[type[msgspec.Struct]]:
+    return isinstance(shape, type) and issubclass(shape, msgspec.Struct)
+
+
 def _fields(raw: dict[str, Any], shape: type[msgspec.Struct]) -> Iterator[tuple[str, str]]:
-    for field in msgspec.structs.fields(shape):
-        name = field.encode_name
+    for name, field in fields_of(shape).items():
         if name not in raw:
             if field.required:
                 yield BODY, f"Object missing required field `{name}`"
@@ -56,5 +65,5 @@ def _pattern(shape: object) -> str | None:
 
 def _unknown(raw: dict[str, Any], shape: type[msgspec.Struct]) -> Iterator[tuple[str, str]]:
     if shape.__struct_config__.forbid_unknown_fields:
-        known = {field.encode_name for field in msgspec.structs.fields(shape)}
+        known = fields_of(shape)
         yield from ((BODY, f"Object contains unknown field `{name}`") for name in raw if name not in known)

@@ -15,7 +15,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from cloud_api.body import BODY, MOST_ERRORS, wrong_fields
+from cloud_api.body import BODY, MOST_ERRORS, fields_of, wrong_fields
 from cloud_api.query import written
 from cloud_api.reasons import options, told
 from iotsphere.errors import (
@@ -100,16 +100,16 @@ def on_away(_: Request[Any, Any, Any], error: Exception) -> Response[Any]:
 
 def on_validation_error(request: Request[Any, Any, Any], error: ValidationException) -> Response[Any]:
     """A body or parameter of the wrong shape."""
-    told = [e for e in (error.extra or [{"message": error.detail}]) if isinstance(e, dict)]
-    return _wrong(422, (_field_problem(request, e) for entry in told for e in _each(request, entry)))
+    entries = [e for e in (error.extra or [{"message": error.detail}]) if isinstance(e, dict)]
+    return _wrong(422, (_field_problem(request, e) for entry in entries for e in _each(request, entry)))
 
 
 def _wrong(status: int, fields: Iterable[FieldProblem]) -> Response[Any]:
     """The first MOST_ERRORS of them, and whether there are more."""
     found = list(islice(fields, MOST_ERRORS + 1))
-    told = found[:MOST_ERRORS]
-    detail = "; ".join(f"{f.field}: {f.reason}" for f in told)
-    return problem(status, detail + ("; and more" if len(found) > len(told) else ""), errors=told)
+    first = found[:MOST_ERRORS]
+    detail = "; ".join(f"{f.field}: {f.reason}" for f in first)
+    return problem(status, detail + ("; and more" if len(found) > len(first) else ""), errors=first)
 
 
 def _each(request: Request[Any, Any, Any], error: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -151,12 +151,8 @@ def _allowed(request: Request[Any, Any, Any], key: str) -> Sequence[str]:
     """The texts that a parameter, or a field of the body, may be; none when it is another kind."""
     declared = request.route_handler.parsed_fn_signature.parameters
     shape = declared[BODY].annotation if BODY in declared else None
-    fields = (
-        {f.encode_name: f.type for f in msgspec.structs.fields(shape)}
-        if isinstance(shape, type) and issubclass(shape, msgspec.Struct)
-        else {}
-    )
-    return options(declared[key].annotation if key in declared else fields.get(key))
+    field = fields_of(shape).get(key)
+    return options(declared[key].annotation if key in declared else field and field.type)
 
 
 def _cut(field: str, reason: str) -> FieldProblem:

@@ -9,9 +9,9 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
 
 from cloud_api.body import BODY
+from cloud_api.errors import MEDIA_TYPE as PROBLEM
 
 JSON = "application/json"
-PROBLEM = "application/problem+json"
 OFFERS = "offers"
 """Key of a route's ``opt``: media types of its answer beside JSON."""
 KEPT = 256  # Accept headers that are remembered: programs send the same one again and again
@@ -24,7 +24,7 @@ async def known_media(connection: ASGIConnection[Any, Any, Any, Any], handler: B
         HTTPException: 406 when the answer would be nothing that the caller takes, 415 when the body says that it is no JSON.
     """
     accept = connection.headers.get("accept")
-    if accept and not takes(accept, offers := offered(handler)):
+    if accept and not preferred(accept, (*(offers := offered(handler)), PROBLEM)):
         raise HTTPException(status_code=406, detail=f"the answer comes as {' or '.join(offers)}: Accept takes none of it")
     sent, wanted = media_type(connection.headers.get("content-type", "")), expected(handler)
     if sent and wanted and sent not in (JSON, wanted):
@@ -33,10 +33,13 @@ async def known_media(connection: ASGIConnection[Any, Any, Any, Any], handler: B
 
 
 @lru_cache(KEPT)
-def takes(accept: str, offers: tuple[str, ...]) -> bool:
-    """Whether a caller takes one of the media types, or the form of all errors."""
+def preferred(accept: str, offers: tuple[str, ...]) -> str | None:
+    """The media type that a caller likes best, the first when he has no wish; None when he takes none of them."""
+    if not accept.strip():
+        return offers[0]
+    # One with q=0 is what the caller does not take.
     wanted = [text for text in accept.split(",") if text.strip() and MediaTypeHeader(text.strip()).priority[0] > 0]
-    return not accept.strip() or Accept(",".join(wanted)).best_match([*offers, PROBLEM]) is not None
+    return Accept(",".join(wanted)).best_match(list(offers))
 
 
 def media_type(content_type: str) -> str:

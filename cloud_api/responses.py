@@ -25,9 +25,13 @@ def data_source(simulated: Iterable[bool]) -> dict[str, str]:
     return {DATA_SOURCE: "simulation"} if any(simulated) else {}
 
 
-def sources(names: Iterable[str]) -> dict[str, str]:
-    """The header of telemetry: the one source of all readings, such as ``device`` or ``simulation``, or ``mixed``."""
-    found = set(names) or {"device"}
+def sources(names: Iterable[str], *, simulated: bool = False) -> dict[str, str]:
+    """The header of telemetry: the one source of all readings, such as ``device`` or ``simulation``, or ``mixed``.
+
+    Args:
+        simulated: whether the device is, which tells the source where there are no readings.
+    """
+    found = set(names) or {"simulation" if simulated else "device"}
     return {DATA_SOURCE: found.pop() if len(found) == 1 else "mixed"}
 
 

@@ -1,7 +1,7 @@
 """Which points of a history lie outside of what device types declare, judged by the types as they are now (pure)."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cloud_api.domain.telemetry.schemas import Marks
 from iotsphere.devices._spec import DeviceType, Measurement
@@ -24,20 +24,15 @@ def marks_of(declared: Sequence[Measurement], lows: Column, highs: Column) -> Ma
     """What is remarkable about points: outside is what no one of the types allows that declare the measurement."""
     if not declared:
         return Marks(quality="undeclared", low=None, high=None, positions=None) if lows else None
-    low, high = _least(m.low for m in declared), _most(m.high for m in declared)
+    low, high = _widest([m.low for m in declared], min), _widest([m.high for m in declared], max)
     positions = _outside(lows, highs, -math.inf if low is None else low, math.inf if high is None else high)
     return Marks(quality="out_of_range", low=low, high=high, positions=positions) if positions else None
 
 
-def _least(bounds: Iterable[float | None]) -> float | None:
+def _widest(bounds: Column, of: Callable[[list[float]], float]) -> float | None:
     """None as soon as one is unbounded."""
-    given = list(bounds)
-    return None if None in given else min(bound for bound in given if bound is not None)
-
-
-def _most(bounds: Iterable[float | None]) -> float | None:
-    given = list(bounds)
-    return None if None in given else max(bound for bound in given if bound is not None)
+    given = [bound for bound in bounds if bound is not None]
+    return of(given) if len(given) == len(bounds) else None
 
 
 def _outside(lows: Column, highs: Column, low: float, high: float) -> list[int]:

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from litestar import Request, Response, Router, get
-from litestar.datastructures.headers import Accept, MediaTypeHeader
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
@@ -17,7 +16,7 @@ from cloud_api.domain.telemetry.schemas import AverageView, HistoriesView, Histo
 from cloud_api.domain.telemetry.scope import Scope
 from cloud_api.domain.telemetry.service import Answer, Telemetry, Wish
 from cloud_api.domain.telemetry.window import window
-from cloud_api.media import OFFERS
+from cloud_api.media import JSON, OFFERS, preferred
 from cloud_api.parts import CloudParts
 from cloud_api.responses import marked, problems, sources
 from ingest.resolution import AGGREGATES, RAW, RESOLUTIONS, name_of
@@ -119,15 +118,14 @@ async def readings(
     wanted = window(from_, to, parts.clock())
     await telemetry.check(request.user, device, names(measurements))
     page = await exports.readings(request.user, device, wanted, names(measurements), cursor, limit)
-    return Response(page, headers=sources(page.source or (["simulation"] if page.simulated else [])))
+    return Response(page, headers=sources(page.source, simulated=page.simulated))
 
 
 @get("/telemetry/{device:str}/latest", responses=problems(404), summary="Newest readings of a device")
 async def latest(request: Call, device: FromPath[str], telemetry: NamedDependency[Telemetry]) -> Response[LatestReadings]:
     """The newest reading by event time of every measurement."""
     view = await telemetry.latest(request.user, device)
-    own = ["simulation"] if view.simulated else []
-    return Response(view, headers=sources([value.source for value in view.latest.values()] or own))
+    return Response(view, headers=sources((value.source for value in view.latest.values()), simulated=view.simulated))
 
 
 @get("/telemetry/average", responses=problems(422), summary="Mean over many devices")
@@ -158,8 +156,7 @@ async def average(
 
 def file_type(request: Call) -> str | None:
     """The media type of a file, when one is preferred to JSON."""
-    taken = [text for text in request.accept if MediaTypeHeader(text).priority[0] > 0]  # q=0: anything but this one
-    best = Accept(",".join(taken)).best_match(["application/json", *FORMS])
+    best = preferred(request.headers.get("accept", ""), (JSON, *FORMS))
     return best if best in FORMS else None
 
 
