@@ -34,7 +34,7 @@ from iotsphere.infra.postgres import Pool, make_pool
 from launcher import backup, restore, telemetry_retention
 from tests.support import servers
 from tests.support.devices import delivery, thermometer
-from tests.support.rollups import expected, read
+from tests.support.rollups import Found, expected, read
 from tests.support.timescale_server import timescale
 
 pytestmark = pytest.mark.integration
@@ -206,27 +206,34 @@ async def test_provenance_is_carried_and_null_and_what_cannot_be_summed_are_no_r
     assert await subject.reads.together(DEVICES, "none", START, START + DAY, HOUR) == Buckets()
 
 
-async def test_readings_that_retention_drops_keep_their_rollups(subject: Subject) -> None:
+async def of_every_width(subject: Subject) -> list[Found]:
+    """The first day in buckets of each width."""
+    return [await read(subject.reads, DEVICES, START, START + DAY, step) for step in STEPS]
+
+
+async def rolled_up_and_dropped(subject: Subject) -> list[Found]:
+    """The first day's buckets, whose readings are gone afterwards."""
     await subject.write(*every(timedelta(minutes=7), 400))
     await subject.settle()
-    before = [await read(subject.reads, DEVICES, START, START + DAY, step) for step in STEPS]
+    before = await of_every_width(subject)
     await subject.keep(1)
     await subject.drop_before(START + DAY)
+    return before
+
+
+async def test_readings_that_retention_drops_keep_their_rollups(subject: Subject) -> None:
+    before = await rolled_up_and_dropped(subject)
     assert await subject.pool.fetchval("select count(*) from telemetry.telemetry where timestamp < $1", START + DAY) == 0
     await subject.write(*every(timedelta(minutes=7), 10, START + DAY + timedelta(minutes=1)))
     await subject.settle()
-    assert [await read(subject.reads, DEVICES, START, START + DAY, step) for step in STEPS] == before
+    assert await of_every_width(subject) == before
 
 
 async def test_rollups_of_readings_that_are_gone_stay_when_readings_are_kept_longer_from_then_on(subject: Subject) -> None:
-    await subject.write(*every(timedelta(minutes=7), 400))
-    await subject.settle()
-    before = [await read(subject.reads, DEVICES, START, START + DAY, step) for step in STEPS]
-    await subject.keep(1)
-    await subject.drop_before(START + DAY)
+    before = await rolled_up_and_dropped(subject)
     await subject.keep(KEEP_DAYS)
     await subject.settle()
-    assert [await read(subject.reads, DEVICES, START, START + DAY, step) for step in STEPS] == before
+    assert await of_every_width(subject) == before
 
 
 async def test_late_readings_that_go_at_once_are_in_the_rollups(subject: Subject) -> None:
@@ -237,7 +244,7 @@ async def test_late_readings_that_go_at_once_are_in_the_rollups(subject: Subject
     await subject.keep(1)
     await subject.drop_before(START + DAY)
     await subject.settle()
-    assert [await read(subject.reads, DEVICES, START, START + DAY, step) for step in STEPS] == due
+    assert await of_every_width(subject) == due
 
 
 async def test_a_turn_of_retention_goes_through(subject: Subject) -> None:

@@ -11,6 +11,15 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.integration
 
 
+async def answered_only_when(parts: Parts, goes_on: asyncio.Event, command: str) -> None:
+    """The answer to a command waits for what is held up until then."""
+    answering = asyncio.create_task(parts.answer(command))
+    await asyncio.sleep(0.1)
+    assert not answering.done()
+    goes_on.set()
+    await answering
+
+
 async def test_an_answer_that_comes_before_sending_has_returned_waits_for_it(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -25,11 +34,7 @@ async def test_an_answer_that_comes_before_sending_has_returned_waits_for_it(
     monkeypatch.setattr(parts.sender, "send", slow)
     made = await parts.fire()
     await parts.requests()
-    answering = asyncio.create_task(parts.answer(made.id))
-    await asyncio.sleep(0.1)
-    assert not answering.done()
-    goes_on.set()
-    await answering
+    await answered_only_when(parts, goes_on, made.id)
     assert await parts.life(made.id) == ["queued", "sent", "succeeded"]
     assert parts.delivery._settling == {}
 
@@ -49,11 +54,7 @@ async def test_an_answer_that_comes_while_the_sending_is_noted_waits_for_it(
     monkeypatch.setattr(parts.delivery._table, "advance", slow)
     made = await parts.fire()
     await asyncio.wait_for(noting.wait(), 10)
-    answering = asyncio.create_task(parts.answer(made.id))
-    await asyncio.sleep(0.1)
-    assert not answering.done()
-    goes_on.set()
-    await answering
+    await answered_only_when(parts, goes_on, made.id)
     assert await parts.life(made.id) == ["queued", "sent", "succeeded"]
     assert parts.delivery._settling == {}
 
