@@ -10,7 +10,7 @@ from cloud_api.domain.organizations import table as organizations
 from cloud_api.tenancy import Connection
 from iotsphere.errors import InvalidInput, NotFound
 from iotsphere.identity import identity
-from iotsphere.infra.valkey_signals import ValkeySignals
+from iotsphere.infra.valkey_signals import nudge
 from iotsphere.signals import EDGE_REGISTRY
 from launcher import certificate_table, enrol_table
 from launcher.enrol import Enrolment, renew
@@ -31,7 +31,7 @@ async def revoke(connection: Connection, redis_url: str, name: str, reason: str)
     subjects = await certificate_table.revoke(connection, name, reason)
     if not subjects:
         raise NotFound(f"no certificate or device {name} that is not revoked already")
-    await _tell_edge(redis_url, set(subjects))
+    await nudge(redis_url, EDGE_REGISTRY, sorted(set(subjects)))  # its own sweep finds it too, a moment later
     return len(subjects)
 
 
@@ -47,18 +47,8 @@ async def issue_device(connection: Connection, redis_url: str, authority: Author
         raise NotFound(f"there is no device {device}")
     device_type, organization, kind = found
     (issued,) = await renew(connection, authority, Enrolment([device], device_type, organization, kind == "simulated"))
-    await _tell_edge(redis_url, {device})
+    await nudge(redis_url, EDGE_REGISTRY, [device])
     return issued, device_type
-
-
-async def _tell_edge(redis_url: str, subjects: set[str]) -> None:
-    signals = ValkeySignals(redis_url)
-    await signals.start()
-    try:
-        for subject in sorted(subjects):
-            await signals.send(EDGE_REGISTRY, subject)  # its own sweep finds it too, a moment later
-    finally:
-        await signals.stop()
 
 
 async def issue_service(connection: Connection, authority: Authority, id: str, organization: str, out: Path) -> None:  # noqa: A002 - the field's name

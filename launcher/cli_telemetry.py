@@ -167,12 +167,13 @@ def drop(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:  # fmt: skip
     """Delete letters for good; asks unless they are named by their ids."""
+    from ingest.dead_letters_table import count
     from launcher import dead_letters
 
     wanted = dead_letters.selection(ids, device, category, reason, org, since, until, all_of_them=all_of_them)
     if not ids and not yes:
-        meant = with_telemetry(lambda c: dead_letters.counted(c, wanted))
+        meant = with_telemetry(lambda c: count(c, wanted))
         if meant:  # else there is nothing to ask
             typer.confirm(f"Delete {dead_letters.letters(meant)} for good?", abort=True)
-    count = with_telemetry(lambda c: dead_letters.dropped(c, wanted))
-    print(json.dumps({"dropped": count}) if as_json else f"dropped {dead_letters.letters(count)}")
+    gone = with_telemetry(lambda c: dead_letters.dropped(c, wanted))
+    print(json.dumps({"dropped": gone}) if as_json else f"dropped {dead_letters.letters(gone)}")

@@ -13,7 +13,7 @@ from ingest.dead_letters_table import CATEGORIES, LetterRow, Selection
 from ingest.payload_text import readable
 from ingest.replays_table import Replay
 from iotsphere.errors import InvalidInput, NotFound
-from iotsphere.infra.valkey_signals import ValkeySignals
+from iotsphere.infra.valkey_signals import nudge
 from iotsphere.signals import EDGE_REPLAY
 from iotsphere.terminal import harmless
 
@@ -78,32 +78,12 @@ async def replayed(connection: Connection, redis_url: str, wanted: Selection, wa
     async with connection.transaction():
         asked = await replays_table.ask(connection, wanted, COMMAND_LINE, EVERY_ORGANIZATION)
     _must_be_some(wanted, asked.asked)
-    await _nudge(redis_url, asked.id)
+    await nudge(redis_url, EDGE_REPLAY, [asked.id])  # its own sweep finds it too, a moment later
     deadline = asyncio.get_running_loop().time() + wait_s
     while asked.waiting and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(LOOK_EVERY_S)
         asked = await replays_table.find(connection, asked.id) or replace(asked, waiting=0)
     return asked
-
-
-async def _nudge(redis_url: str, replay: str) -> None:
-    signals = ValkeySignals(redis_url)
-    await signals.start()
-    try:
-        await signals.send(EDGE_REPLAY, replay)  # its own sweep finds it too, a moment later
-    finally:
-        await signals.stop()
-
-
-async def counted(connection: Connection, wanted: Selection) -> int:
-    """How many letters are meant.
-
-    Raises:
-        NotFound: there are none of these ids.
-    """
-    count = await dead_letters_table.count(connection, wanted)
-    _must_be_some(wanted, count)
-    return count
 
 
 async def dropped(connection: Connection, wanted: Selection) -> int:

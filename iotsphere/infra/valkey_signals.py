@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -125,3 +126,13 @@ class ValkeySignals:
             except Exception:  # one bad nudge must not make us deaf
                 self._metrics.failed.inc()
                 log.exception("a handler of a signal failed")
+
+
+async def nudge(url: str, channel: str, subjects: Iterable[str]) -> None:
+    """Signals of a program that runs for a moment and hears none itself."""
+    signals = ValkeySignals(url)
+    try:
+        for subject in subjects:
+            await signals.send(channel, subject)
+    finally:
+        await signals.stop()
